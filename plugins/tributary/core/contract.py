@@ -1,0 +1,232 @@
+"""Contract: what `include/sql/<dataset>/dataset.yaml` may say, and what it means.
+
+The models below are the format: `docs/contract.schema.json` is generated from them for editors, and a test keeps it fresh.
+Reading the file, with line numbers in its errors, is `contract_file.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tributary.core.window import Window, last_closed, midnight
+
+Mode = Literal["append", "merge", "snapshot"]
+Format = Literal["delta", "parquet"]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError) as error:  # OSError: a folder name such as "Europe"
+        raise ValueError(f"{name!r} is no time zone; use a name such as UTC or Europe/Berlin") from error
+    return name
+
+
+def _cron(expression: str) -> str:
+    if not croniter.is_valid(expression) or len(expression.split()) != 5:
+        raise ValueError(f"{expression!r} is no cron expression; use five fields such as '0 0 * * *' (every midnight)")
+    return expression
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Cron = Annotated[str, AfterValidator(_cron)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=-]*(/[A-Za-z0-9][A-Za-z0-9_.=-]*)*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Source(_Strict):
+    """Where the rows come from."""
+
+    connection: str = Field(description="Airflow connection id of the MySQL or MariaDB server", pattern=r"^[A-Za-z0-9_.-]+$")
+    table: str = Field(description="schema.table as the server spells it, such as shop.orders")
+
+    @field_validator("table")
+    @classmethod
+    def _two_parts(cls, value: str) -> str:
+        parts = value.split(".")
+        if len(parts) != 2 or not all(parts):
+            raise ValueError(f"{value!r} is not schema.table; write it like shop.orders")
+        return value
+
+    @property
+    def schema_name(self) -> str:
+        """The MySQL schema (database)."""
+        return self.table.split(".")[0]
+
+    @property
+    def table_name(self) -> str:
+        """The table without its schema."""
+        return self.table.split(".")[1]
+
+
+class Lake(_Strict):
+    """Where the rows go."""
+
+    connection: str = Field("lake", description="Airflow connection id of the object store; its service_config names the bucket")
+    prefix: Prefix = Field("tables", description="key prefix under which the dataset's folder lies; data only")
+
+
+class Cursor(_Strict):
+    """The column whose value says which window a row belongs to."""
+
+    column: str = Field(description="a DATETIME or TIMESTAMP column, indexed, not NULL")
+    stamped_by: Literal["server", "application"] = Field(
+        "server", description="who sets it: DEFAULT/ON UPDATE CURRENT_TIMESTAMP, or a clock that we cannot ask"
+    )
+    margin_s: int = Field(0, ge=0, description="seconds to wait beyond the window's end where the application stamps the cursor")
+
+    @model_validator(mode="after")
+    def _application_needs_margin(self) -> Self:
+        if self.stamped_by == "application" and self.margin_s == 0:
+            raise ValueError("stamped_by: application needs margin_s: how many seconds can the application's clock be behind the server's?")
+        return self
+
+
+class Partition(_Strict):
+    """How the lake table is cut into days."""
+
+    by: str = Field(description="source column (DATETIME or TIMESTAMP, NOT NULL, never updated) whose day is the partition")
+    column: Name = Field(description="name of the DATE column that the lake table gets, such as created_date")
+
+
+class Wait(_Strict):
+    """How long a window stays open for late writers."""
+
+    lag_s: int = Field(600, ge=0, description="seconds after the window's end to wait where the source does not grant PROCESS")
+    max_wait_s: int = Field(6 * 3600, ge=1, description="seconds after which a blocked window fails, naming the transaction that blocks it")
+
+
+class Extract(_Strict):
+    """How the source is read."""
+
+    batch_rows: int = Field(50_000, ge=1, description="rows held in memory at once")
+    rows_per_task: int = Field(2_000_000, ge=1, description="estimated rows that one extract task reads: some minutes of work")
+    statement_timeout_s: int = Field(3600, ge=1, description="a query that runs longer is ended by the server")
+
+
+class ColumnPolicy(_Strict):
+    """What happens to one column on its way."""
+
+    mask: Literal["drop", "hash", "redact"] = Field(
+        description="drop: leave the column out · hash: HMAC-SHA256, equal values stay equal · redact: '***' in place of every value"
+    )
+
+
+class Contract(_Strict):
+    """One dataset: its source, its mode, its schedule and its promises."""
+
+    dataset: Name = Field(description="name of the lake table and of its DAG; equals the folder's name")
+    description: str = Field(description="what one row is, in a sentence", min_length=1)
+    owner: str = Field(description="who is asked when a run fails", min_length=1)
+    source: Source
+    lake: Lake = Lake()
+    mode: Mode = Field(description="append: immutable events · merge: mutable rows, upserted by key · snapshot: the whole table")
+    format: Format = Field("delta", description="delta: all modes, one commit a run · parquet: append and snapshot, one object a partition")
+    key: tuple[str, ...] = Field((), description="the source's primary key, in its order")
+    cursor: Cursor | None = None
+    partition: Partition | None = None
+    timezone: Zone = Field("UTC", description="zone of the schedule, of start/end given as days, and of the partitions' days")
+    schedule: Cron | None = Field("0 0 * * *", description="cron in `timezone`; null: only by hand")
+    start: date = Field(description="first day to load; days since then without a certificate are gaps")
+    columns: dict[str, ColumnPolicy] = Field(default_factory=dict, description="policies of single columns; the others arrive as they are")
+    wait: Wait = Wait()
+    extract: Extract = Extract()
+    max_shrink: float = Field(0.0, ge=0, le=1, description="share of rows that a re-run of a window may lose; more stops the run")
+
+    @model_validator(mode="after")
+    def _mode_has_what_it_needs(self) -> Self:
+        given = {"cursor": self.cursor, "partition": self.partition, "key": self.key}
+        for field in _NEEDS[self.mode]:
+            if not given[field]:
+                raise ValueError(f"mode {self.mode} needs `{field}`; {_HOW_TO[field]}")
+        if self.mode == "snapshot" and self.cursor:
+            raise ValueError("mode snapshot reads the whole table and has no `cursor`; remove it, or use mode merge")
+        if self.mode == "snapshot" and self.partition:
+            raise ValueError("mode snapshot replaces the whole table and has no `partition`; remove it")
+        if self.mode == "merge" and self.format == "parquet":
+            raise ValueError("format parquet cannot merge; use format delta, or mode append for rows that never change")
+        if self.mode == "append" and self.cursor and self.partition and self.partition.by != self.cursor.column:
+            raise ValueError(
+                f"mode append replaces the partitions of its window, so partition.by ({self.partition.by}) must be "
+                f"the cursor ({self.cursor.column})"
+            )
+        if self.partition and self.partition.column in {self.partition.by, *self.columns}:
+            raise ValueError(
+                f"partition.column {self.partition.column!r} is the name of a source column; choose one such as {self.partition.by}_day"
+            )
+        masked = [c for c in (*self.key, self.cursor and self.cursor.column, self.partition and self.partition.by) if c in self.columns]
+        if masked:
+            raise ValueError(f"column {masked[0]!r} is a key, cursor or partition column and cannot be masked")
+        return self
+
+    @model_validator(mode="after")
+    def _schedule_fits_partitions(self) -> Self:
+        if self.mode == "append" and self.schedule:
+            window = last_closed(self.schedule, self.zone, datetime(2026, 1, 15, 12, tzinfo=UTC))
+            if any(midnight(at.astimezone(self.zone).date(), self.zone) != at for at in (window.start, window.end)):
+                raise ValueError(
+                    f"schedule '{self.schedule}' makes windows such as {window}, which cut a day partition in half; "
+                    "use '0 0 * * *' (a run waits by itself until its window is safe to read)"
+                )
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """`timezone` as an object."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def start_at(self) -> datetime:
+        """The first instant to load, in UTC."""
+        return midnight(self.start, self.zone)
+
+    @property
+    def margin(self) -> timedelta:
+        """How long after a window's end the cursor's clock may still stamp rows into it."""
+        return timedelta(seconds=self.cursor.margin_s if self.cursor else 0)
+
+    @property
+    def hash(self) -> str:
+        """Fingerprint of the whole contract, 16 hex digits; a plan carries it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+    def last_closed_window(self, now: datetime) -> Window:
+        """The newest window of the schedule that ended at or before `now`; yesterday where there is no schedule."""
+        return last_closed(self.schedule or "0 0 * * *", self.zone, now)
+
+
+_NEEDS: dict[Mode, tuple[str, ...]] = {"append": ("cursor", "partition"), "merge": ("key", "cursor"), "snapshot": ()}
+
+_HOW_TO = {
+    "cursor": "add `cursor: {column: updated_at}`, an indexed DATETIME or TIMESTAMP column",
+    "partition": "add `partition: {by: created_at, column: created_date}`",
+    "key": "add `key: [id]`, the table's primary key",
+}
+
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Z][A-Z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+
+def expand(text: str, environment: dict[str, str]) -> str:
+    """Put `${NAME}` and `${NAME:-default}` in, as docker compose does.
+
+    :raises ValueError: where NAME is not set and has no default.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        found = environment.get(match["name"]) or match["default"]
+        if found is None:
+            raise ValueError(f"${{{match['name']}}} is not set; set it in the environment or give a default: ${{{match['name']}:-…}}")
+        return found
+
+    return _VARIABLE.sub(value, text)

@@ -1,0 +1,51 @@
+"""Every object key of the project is made here. Table data and our own records never share a prefix: plain readers read all they find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from tributary.core.window import Window
+
+RECORDS = "_tributary"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetKeys:
+    """Keys of one dataset inside the bucket."""
+
+    dataset: str
+    prefix: str = "tables"
+
+    @property
+    def table(self) -> str:
+        """Folder of the table's data, without a slash at its end."""
+        return f"{self.prefix}/{self.dataset}"
+
+    def partition(self, column: str, day: date) -> str:
+        """Hive-style folder of one partition."""
+        return f"{self.table}/{column}={day.isoformat()}"
+
+    def published_object(self, column: str | None, day: date | None) -> str:
+        """The one object of a partition (or of the whole table) in format parquet: a fixed key, replaced atomically."""
+        folder = self.table if column is None or day is None else self.partition(column, day)
+        return f"{folder}/data.parquet"
+
+    def delta_part(self, column: str | None, day: date | None, attempt: str, number: int) -> str:
+        """A Delta part at its final place: invisible until a commit names it."""
+        folder = self.table if column is None or day is None else self.partition(column, day)
+        return f"{folder}/part-{attempt}-{number:05d}.parquet"
+
+    def run(self, run_id: str, attempt: str) -> str:
+        """Folder of one attempt of one run's task. Airflow's run ids hold ':' and '+', which S3 tools quote in different ways."""
+        safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in run_id)
+        return f"{RECORDS}/{self.dataset}/runs/{safe}/{attempt}"
+
+    def certificate(self, window: Window, attempt: str) -> str:
+        """One per publish: a second writing of the same publish meets the same key."""
+        return f"{self.certificates}/{window.label}/{attempt}.json"
+
+    @property
+    def certificates(self) -> str:
+        """Folder of all certificates, without a slash at its end."""
+        return f"{RECORDS}/{self.dataset}/certificates"

@@ -1,0 +1,123 @@
+"""SourceTable: what the live server says about a table, and whether a contract fits it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections import Counter
+
+from tributary.core.contract import Contract
+from tributary.core.errors import ContractError, SourceError
+from tributary.core.record import Record
+
+# A full scan of this many rows takes under a second; above it an unindexed cursor makes every window read the whole table.
+SMALL_TABLE_ROWS = 100_000
+
+
+class SourceColumn(Record):
+    """One column, as `information_schema.COLUMNS` spells it."""
+
+    name: str
+    type: str  # COLUMN_TYPE: "decimal(12,2)", "bigint(20) unsigned", "enum('a','b')"
+    nullable: bool
+    charset: str | None = None
+
+
+class SourceTable(Record):
+    """A live table."""
+
+    schema_name: str
+    table_name: str
+    engine: str
+    rows_estimate: int
+    columns: tuple[SourceColumn, ...]
+    primary_key: tuple[str, ...]
+    indexed: frozenset[str]  # columns that lead an index
+
+    @property
+    def name(self) -> str:
+        """schema.table"""
+        return f"{self.schema_name}.{self.table_name}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with every column's name, order, type and nullability; 16 hex digits."""
+        text = "\n".join(f"{c.name} {c.type} {c.nullable} {c.charset}" for c in self.columns)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def column(self, name: str) -> SourceColumn:
+        """One column by its name.
+
+        :raises KeyError: where the table has none of that name.
+        """
+        return {column.name: column for column in self.columns}[name]
+
+
+def fit(contract: Contract, table: SourceTable) -> None:
+    """Compare a contract with the live table.
+
+    :raises ContractError: where it names a column that is not there, a key that is not the table's, a cursor or partition column of a
+        wrong type or with NULLs, or where two columns differ only in case; one line for each problem.
+    :raises SourceError: where the cursor has no index and the table is large.
+    """
+    problems = [*_unknown_columns(contract, table)]
+    if not problems:
+        problems = [*_wrong_key(contract, table), *_wrong_times(contract, table), *_clashes(contract, table)]
+    if problems:
+        raise ContractError("\n".join(f"{contract.dataset}/dataset.yaml: {problem}" for problem in problems))
+    cursor = contract.cursor
+    if cursor and cursor.column not in table.indexed and table.rows_estimate > SMALL_TABLE_ROWS:
+        raise SourceError(
+            f"{table.name} has about {table.rows_estimate:,} rows and no index that begins with the cursor {cursor.column}: "
+            f"every window would read the whole table; run: CREATE INDEX {table.table_name}_{cursor.column} ON {table.name} ({cursor.column})"
+        )
+
+
+def _unknown_columns(contract: Contract, table: SourceTable) -> list[str]:
+    there = [column.name for column in table.columns]
+    named = {f"key.{i}": column for i, column in enumerate(contract.key)} | {f"columns.{column}": column for column in contract.columns}
+    if contract.cursor:
+        named["cursor.column"] = contract.cursor.column
+    if contract.partition:
+        named["partition.by"] = contract.partition.by
+    problems = []
+    for field, column in named.items():
+        if column not in there:
+            near = difflib.get_close_matches(column, there, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(there)}"
+            problems.append(f"{field}: {table.name} has no column {column!r}; {hint}")
+    return problems
+
+
+def _wrong_key(contract: Contract, table: SourceTable) -> list[str]:
+    if not contract.key or contract.key == table.primary_key:
+        return []
+    actual = ", ".join(table.primary_key) or "none"
+    return [f"key: [{', '.join(contract.key)}] is not the primary key of {table.name} ({actual}); write `key: [{actual}]`"]
+
+
+def _wrong_times(contract: Contract, table: SourceTable) -> list[str]:
+    problems = []
+    named = {}
+    if contract.cursor:
+        named["cursor.column"] = contract.cursor.column
+    if contract.partition:
+        named["partition.by"] = contract.partition.by
+    for field, name in named.items():
+        column = table.column(name)
+        if not column.type.startswith(("datetime", "timestamp")):
+            problems.append(f"{field}: {name} is {column.type}; it must be a DATETIME or TIMESTAMP")
+        elif column.nullable:
+            problems.append(f"{field}: {name} may be NULL, and such rows would belong to no window; make it NOT NULL, or choose another")
+    return problems
+
+
+def _clashes(contract: Contract, table: SourceTable) -> list[str]:
+    names = [column.name for column in table.columns]
+    if contract.partition:
+        names.append(contract.partition.column)
+    twice = [name for name, count in Counter(name.lower() for name in names).items() if count > 1]
+    return [
+        f"columns: {table.name} would have two lake columns {name!r} that differ at most in case; choose another partition.column"
+        for name in twice
+    ]

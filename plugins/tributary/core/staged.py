@@ -1,0 +1,67 @@
+"""What lies on S3 between extract and publish: parts, and the manifests that name them. An object that no manifest names is garbage."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from tributary.core.position import Position
+from tributary.core.record import Record
+
+
+class Part(Record):
+    """One complete Parquet object."""
+
+    key: str  # object key inside the bucket
+    rows: int
+    size_bytes: int
+    partition: date | None = None
+
+
+class ReadChunk(Record):
+    """One chunk as it was read, and the part that it became."""
+
+    index: int
+    source_rows: int  # COUNT(*) in the transaction that read the rows
+    read_rows: int
+    position: Position
+    nulls: dict[str, int]  # lake column -> rows in which it is NULL
+    part: Part
+
+
+class Extracted(Record):
+    """Manifest of one extract task."""
+
+    attempt: str
+    plan_hash: str
+    group: int
+    chunks: tuple[ReadChunk, ...]
+    seconds: float
+
+
+class CheckResult(Record):
+    """Outcome of one contract check."""
+
+    name: str
+    severity: Literal["fail", "warn"]
+    violations: int
+    sample: str | None = None  # one violating row, as text; never of a masked column, as masking comes first
+
+
+class Staged(Record):
+    """Manifest of checked data, ready to publish.
+
+    Its `attempt` is the identity of the publish: committed once, however often the publish task is retried.
+    """
+
+    attempt: str
+    plan_key: str
+    plan_hash: str
+    position: Position  # the oldest of the chunks'
+    source_rows: int
+    lake_rows: int
+    size_bytes: int
+    nulls: dict[str, int]
+    parts: tuple[Part, ...]
+    checks: tuple[CheckResult, ...] = ()
+    extract_seconds: float

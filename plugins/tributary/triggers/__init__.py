@@ -1,0 +1,1 @@
+"""Wait in the triggerer, so that waiting holds no worker slot."""

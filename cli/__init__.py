@@ -1,0 +1,1 @@
+"""What `./lake` runs: one file per command, and in `cli.stack` the local services."""

@@ -1,0 +1,50 @@
+"""`python -m cli`, which `./lake` execs: the list of commands.
+
+A new command is a file `cli/<command>.py` with one function, and one line in `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+# name -> what `./lake --help` says; the module cli.<name> is imported only when its command runs.
+COMMANDS = {
+    "up": "Start the stack, or only the services named; quick when it runs already.",
+    "down": "Stop everything; data, logs and secrets stay.",
+    "status": "What runs, where, and since when.",
+    "logs": "Print the last lines of a service's log; -f follows.",
+    "clean": "Stop everything and delete data and logs.",
+    "airflow": "The Airflow CLI in this project's environment, arguments unchanged.",
+    "queues": "RabbitMQ queues: messages ready and unacked, consumers.",
+    "workers": "Celery workers: concurrency and what they run.",
+    "env": "Write .lake/.env (secrets, ports, settings) and link .env to it for docker compose.",
+    "lock": "Write constraints.txt anew from requirements.txt.",
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Run one command; exits the process."""
+    name = arguments[0] if arguments else "--help"
+    module = importlib.import_module(f"cli.{name}") if name in COMMANDS else None
+    if name == "airflow" and module:
+        module.run(arguments[1:])  # replaces this process: Airflow parses its own arguments, --help too
+    app = typer.Typer(
+        name="lake", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+        help="Tributary: MySQL tables into an S3 data lake, exact and complete, on Apache Airflow.",
+    )  # fmt: skip
+    app.callback()(lambda: None)
+    for command, help_text in COMMANDS.items():
+        function = getattr(module, command) if module and command == name else _not_loaded
+        app.command(command, help=help_text)(function)
+    app(args=arguments or ["--help"], prog_name="lake")
+
+
+def _not_loaded() -> None:
+    """Stands in for the commands that this call does not run, so that `--help` lists them without importing them."""
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The local stack: where its files are (`settings`), what runs (`services`), and who keeps it running (`supervisor`)."""

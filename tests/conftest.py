@@ -1,0 +1,41 @@
+"""The test stack: `settings` is its address book; the markers `services` and `stack` say how much of it a test needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli.stack.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+# A small shop: tests that need more rows make their own.
+GIVEN = {"SHOP_ROWS": "20000"}
+
+
+@pytest.fixture(scope="session")
+def settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Settings of the test home, `$LAKE_HOME` or `.lake/test`, with the services up that the collected tests ask for.
+
+    What this fixture started it also stops, unless LAKE_TEST_KEEP is set (then the next run finds it up).
+    """
+    home = Path(os.environ.get("LAKE_HOME") or REPOSITORY / ".lake" / "test").absolute()
+    if home == REPOSITORY / ".lake":
+        pytest.exit("LAKE_HOME is the stack you work with; tests delete and kill. Unset it to use .lake/test.", returncode=2)
+    settings = Settings.load(home, GIVEN)
+    marked = {marker.name for item in request.session.items for marker in item.iter_markers()}
+    wanted = None if "stack" in marked else ["mariadb", "seaweedfs"] if "services" in marked else []
+    if wanted == []:
+        yield settings
+        return
+
+    from cli.stack.start import start
+    from cli.stack.stop import stop
+    from cli.stack.supervisor import Supervisor
+
+    was_running = Supervisor(settings).running()
+    start(settings, wanted)
+    yield settings
+    if not was_running and not os.environ.get("LAKE_TEST_KEEP"):
+        stop(settings)

@@ -1,0 +1,187 @@
+"""LakeHook: the object store, as every step calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from airflow.sdk import BaseHook
+
+from tributary.core.errors import LakeError, LakeUnavailable
+from tributary.core.keys import RECORDS
+from tributary.core.record import Record
+from tributary.hooks.lake_errors import Doing, Place, lake_errors
+from tributary.hooks.s3_access import S3Access
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from duckdb import DuckDBPyConnection
+    from pyarrow.fs import S3FileSystem
+
+    from tributary.hooks.part_writer import WrittenPart
+
+R = TypeVar("R", bound=Record)
+
+# What a store answers where a conditional request loses: 412 the condition, 409 a writer that was at work at the same moment.
+LOST_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+
+
+class LakeHook(BaseHook):
+    """One bucket of an S3 store. Credentials, region and endpoint come from the Airflow connection by way of the amazon provider's
+    `S3Hook`, so that everything it knows (keys, profiles, assumed roles) works here too. Nothing is opened before it is used.
+
+    Every method raises `LakeError` where the store refuses and `LakeUnavailable` where it does not answer; boto3 has then tried
+    five times.
+
+    :param lake_conn_id: connection of type `aws` whose extra names the bucket: `{"service_config": {"s3": {"bucket_name": "lake"}}}`.
+    """
+
+    conn_name_attr = "lake_conn_id"
+    default_conn_name = "lake"
+    hook_name = "Tributary lake"
+
+    def __init__(self, lake_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.lake_conn_id = lake_conn_id
+
+    @cached_property
+    def s3(self) -> S3Hook:
+        """The provider's hook."""
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        return S3Hook(aws_conn_id=self.lake_conn_id)
+
+    @cached_property
+    def client(self) -> Any:
+        """boto3's S3 client; guard its calls with `errors`."""
+        return self.s3.conn
+
+    @cached_property
+    def bucket(self) -> str:
+        """Name of the bucket.
+
+        :raises LakeError: where the connection does not exist or names none.
+        """
+        name = self.s3.service_config.get("bucket_name")
+        if not name:
+            raise LakeError(
+                f"the Airflow connection {self.lake_conn_id!r} does not exist or names no bucket; create it with type aws and "
+                'extra {"service_config": {"s3": {"bucket_name": "lake"}}}'
+            )
+        return str(name)
+
+    @cached_property
+    def access(self) -> S3Access:
+        """Endpoint and key, for the libraries that are not boto3."""
+        wrapper = self.s3.conn_config
+        key = self.s3.get_credentials(region_name=self.s3.region_name)
+        style = (getattr(self.s3.config, "s3", None) or {}).get("addressing_style")
+        endpoint = wrapper.get_service_endpoint_url("s3")
+        return S3Access(
+            endpoint_url=endpoint.rstrip("/") if endpoint else None,
+            region=self.s3.region_name or "us-east-1",
+            path_style=style == "path" or (style is None and endpoint is not None),
+            access_key=key.access_key,
+            secret_key=key.secret_key,
+            session_token=key.token,
+        )
+
+    def place(self, key: str) -> Place:
+        """The object, for messages."""
+        return Place(self.bucket, key, self.lake_conn_id)
+
+    def errors(self, doing: Doing, key: str) -> AbstractContextManager[None]:
+        """Translates what the store answers inside the block."""
+        return lake_errors(doing, self.place(key))
+
+    def uri(self, key: str) -> str:
+        """`s3://bucket/key`"""
+        return f"s3://{self.bucket}/{key}"
+
+    def put_record(self, key: str, record: Record) -> None:
+        """Write a record; the same key is overwritten, which is safe as its key carries the attempt."""
+        with self.errors("write", key):
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=record.to_json(), ContentType="application/json")
+
+    def get_record(self, key: str, kind: type[R]) -> R:
+        """Read a record.
+
+        :raises LakeError: where it is not there, or is no `kind`.
+        """
+        from pydantic import ValidationError
+
+        with self.errors("read", key):
+            data = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        try:
+            return kind.from_json(data)
+        except ValidationError as error:
+            raise LakeError(f"{self.uri(key)} is no {kind.__name__} of this version: {error}; clear the run's first task") from error
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Create an object; False where one is there already, which is then left as it is.
+
+        A lost answer that boto3 repeats by itself can give False for our own write: compare the content where that matters.
+        """
+        from botocore.exceptions import ClientError
+
+        with self.errors("write", key):
+            try:
+                self.client.put_object(Bucket=self.bucket, Key=key, Body=data, IfNoneMatch="*")
+            except ClientError as error:
+                if error.response["Error"]["Code"] in LOST_CODES:
+                    return False
+                raise
+        return True
+
+    def list_keys(self, prefix: str) -> Iterator[str]:
+        """Keys that begin with `prefix`, in order, a page of 1,000 at a time."""
+        with self.errors("list", prefix):
+            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                yield from (entry["Key"] for entry in page.get("Contents", ()))
+
+    def write_part(self, key: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> WrittenPart:
+        """Stream batches into one zstd Parquet object with row groups of about 262,144 rows; see `part_writer` for memory and failures.
+
+        :raises LakeUnavailable: also where the store holds another size than was sent.
+        """
+        from tributary.hooks.part_writer import write_parquet
+
+        written = write_parquet(self.filesystem(), self.place(key), schema, batches)
+        with self.errors("read", key):
+            stored = self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+        if stored != written.size_bytes:
+            raise LakeUnavailable(f"{self.uri(key)} has {stored:,} bytes, {written.size_bytes:,} were sent; the task writes it anew")
+        return written
+
+    def filesystem(self) -> S3FileSystem:
+        """The store for Arrow; paths are `bucket/key`."""
+        return self.access.filesystem()
+
+    def storage_options(self) -> dict[str, str]:
+        """The store for delta-rs. Holds the secret: never log it."""
+        return self.access.storage_options()
+
+    def duckdb(self) -> AbstractContextManager[DuckDBPyConnection]:
+        """A DuckDB connection that reads `s3://`, spilling to disk above its memory limit."""
+        from tributary.hooks import lake_sql
+
+        return lake_sql.connect(self.access)
+
+    def probe_conditional_writes(self) -> None:
+        """Prove that the store honours If-None-Match; without it two publishers could both win. Three requests, so once, at the start.
+
+        :raises LakeError: where the store overwrites instead.
+        """
+        key = f"{RECORDS}/probe/{uuid4()}"
+        first, second = self.put_if_absent(key, b"first"), self.put_if_absent(key, b"second")
+        with self.errors("write", key):
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+        if (first, second) != (True, False):
+            raise LakeError(
+                f"the store behind the Airflow connection {self.lake_conn_id!r} does not honour If-None-Match (two PUTs of one new key "
+                f"gave {first} and {second}, not True and False): concurrent publishes would be lost; use a store with conditional writes"
+            )

@@ -1,0 +1,121 @@
+"""What the object store said, as one of our errors: `LakeError` where a retry would hear the same, `LakeUnavailable` where it may not.
+
+boto3, Arrow, delta-rs and DuckDB each spell the same S3 answers in their own way; this is the one place that reads them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Literal
+
+from tributary.core.errors import LakeError, LakeUnavailable, TributaryError
+
+Doing = Literal["read", "write", "list"]
+
+_PERMISSION: dict[Doing, str] = {
+    "read": "s3:GetObject",
+    "write": "s3:PutObject and s3:AbortMultipartUpload",
+    "list": "s3:ListBucket",
+}
+
+
+class _Answer(Enum):
+    WRONG_KEY = auto()
+    DENIED = auto()
+    NO_BUCKET = auto()
+    NO_OBJECT = auto()
+    OUTAGE = auto()
+
+
+# Order matters: a 403 for a wrong secret says "SignatureDoesNotMatch ... 403 Forbidden".
+_SIGNS: tuple[tuple[_Answer, str], ...] = (
+    (_Answer.WRONG_KEY, "InvalidAccessKeyId|SignatureDoesNotMatch|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT_MATCH"),
+    (_Answer.NO_BUCKET, "NoSuchBucket|NO_SUCH_BUCKET|bucket does not exist"),
+    (
+        _Answer.OUTAGE,
+        "ExpiredToken|SlowDown|SLOW_DOWN|InternalError|INTERNAL_FAILURE|ServiceUnavailable|SERVICE_UNAVAILABLE|RequestTimeout",
+    ),
+    (_Answer.DENIED, r"AccessDenied|ACCESS_DENIED|\b403\b|Forbidden"),
+    (_Answer.NO_OBJECT, r"NoSuchKey|NO_SUCH_KEY|\b404\b|Object at location .* not found"),
+    (_Answer.OUTAGE, r"\b50[0-9]\b|NETWORK_CONNECTION|REQUEST_TIMEOUT|connect(ion)? (refused|reset|closed|error|was closed|to server)"),
+    (_Answer.OUTAGE, "could not connect|failed to connect|error sending request|timed out|timeout|could not establish|curlCode"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What was touched and through which connection, for messages."""
+
+    bucket: str
+    key: str
+    conn_id: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@contextmanager
+def lake_errors(doing: Doing, place: Place) -> Iterator[None]:
+    """Translate what boto3, Arrow, delta-rs and DuckDB raise inside the block; what is no answer of the store passes unchanged.
+
+    :raises LakeError: wrong key, missing permission, bucket or object.
+    :raises LakeUnavailable: no connection, a server error, expired credentials.
+    """
+    try:
+        yield
+    except TributaryError:
+        raise
+    except Exception as error:
+        translated = translate(error, doing, place)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def translate(error: Exception, doing: Doing, place: Place) -> TributaryError | None:
+    """The error as ours, or None where it is no answer of an object store."""
+    from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
+
+    if isinstance(error, HTTPClientError):
+        return _explain(_Answer.OUTAGE, str(error), doing, place)
+    if isinstance(error, NoCredentialsError):
+        return _explain(_Answer.WRONG_KEY, str(error), doing, place)
+    if isinstance(error, ClientError):
+        code, status = error.response["Error"].get("Code", ""), error.response["ResponseMetadata"]["HTTPStatusCode"]
+        answer = _answer(f"{code} {status}")
+        text = f"{code or status} {error.response['Error'].get('Message', '')}".strip()
+        if answer is None:
+            return LakeError(f"could not {doing} {place}: {text}; see the store's log")
+        return _explain(answer, text, doing, place)
+    if isinstance(error, OSError) or type(error).__module__.partition(".")[0].lstrip("_") in {"deltalake", "duckdb"}:
+        answer = _answer(str(error))
+        return None if answer is None else _explain(answer, _first_line(error), doing, place)
+    return None
+
+
+def _answer(text: str) -> _Answer | None:
+    return next((answer for answer, sign in _SIGNS if re.search(sign, text, re.IGNORECASE)), None)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300]
+
+
+def _explain(answer: _Answer, text: str, doing: Doing, place: Place) -> TributaryError:
+    connection = f"the Airflow connection {place.conn_id!r}"
+    failed = f"could not {doing} {place}: {text}"
+    if answer is _Answer.OUTAGE:
+        return LakeUnavailable(f"{failed}; the store does not answer, the task tries again")
+    if answer is _Answer.WRONG_KEY:
+        return LakeError(f"{failed}; correct login (access key) and password (secret key) of {connection}")
+    if answer is _Answer.DENIED:
+        return LakeError(
+            f"{failed}; grant {_PERMISSION[doing]} on bucket {place.bucket!r} to the key of the Airflow connection {place.conn_id!r}"
+        )
+    if answer is _Answer.NO_BUCKET:
+        return LakeError(f"{failed}; create bucket {place.bucket!r}, or correct service_config.s3.bucket_name in the extra of {connection}")
+    return LakeError(f"{failed}; the object is not there: was it deleted while the run went on? Clear the run's first task")

@@ -1,0 +1,86 @@
+"""DuckDB over the lake: reads `s3://` Parquet and Delta in process; the SQL engine of transforms, checks and marts."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tributary.core.errors import LakeError
+from tributary.hooks.s3_access import S3Access
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# A worker of 4 slots on a small machine: DuckDB spills to disk above this, it does not fail.
+MEMORY_LIMIT = "1GB"
+THREADS = 2
+
+
+@contextmanager
+def connect(access: S3Access, *, memory_limit: str = MEMORY_LIMIT, threads: int = THREADS) -> Iterator[DuckDBPyConnection]:
+    """A DuckDB in memory that reads `s3://` with the lake's key; the session's zone is UTC; it spills to a folder that goes with it.
+
+    :raises LakeError: where an extension's package is missing.
+    """
+    import duckdb
+
+    with TemporaryDirectory(prefix="tributary-duckdb-") as spill:
+        connection = duckdb.connect(
+            ":memory:",
+            config={
+                "allow_unsigned_extensions": "true",  # the extensions come from PyPI, locked by hash, and nothing is downloaded
+                "autoinstall_known_extensions": "false",
+                "memory_limit": memory_limit,
+                "temp_directory": spill,
+                "threads": str(threads),
+                "preserve_insertion_order": "false",  # keeps large results streaming
+            },
+        )
+        try:
+            for name in ("httpfs", "delta"):
+                connection.execute(f"LOAD {quoted(str(_extension(name, duckdb.__version__)))}")
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(_secret(access))
+            yield connection
+        finally:
+            connection.close()
+
+
+def quoted(text: str) -> str:
+    """`text` as an SQL string; DuckDB takes no bound values in DDL, SET and LOAD."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """`name` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def parquet_scan(uris: list[str]) -> str:
+    """A table function over exactly these objects; no column is made up from folder names."""
+    return f"read_parquet([{', '.join(quoted(uri) for uri in uris)}], hive_partitioning = false)"
+
+
+def _extension(name: str, version: str) -> Path:
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    file = Path(spec.origin or "").parent / "extensions" / f"v{version}" / f"{name}.duckdb_extension" if spec else None
+    if file is None or not file.is_file():
+        raise LakeError(f"DuckDB's extension {name} for version {version} is not installed; install duckdb-extension-{name}=={version}")
+    return file
+
+
+def _secret(access: S3Access) -> str:
+    options = {"TYPE": "s3", "REGION": quoted(access.region), "URL_STYLE": quoted("path" if access.path_style else "vhost")}
+    if access.access_key:
+        options |= {"KEY_ID": quoted(access.access_key), "SECRET": quoted(access.secret_key or "")}
+    if access.session_token:
+        options["SESSION_TOKEN"] = quoted(access.session_token)
+    if access.endpoint_url:
+        url = urlsplit(access.endpoint_url)
+        options |= {"ENDPOINT": quoted(url.netloc), "USE_SSL": "true" if url.scheme == "https" else "false"}
+    return f"CREATE SECRET lake ({', '.join(f'{name} {value}' for name, value in options.items())})"

@@ -1,0 +1,83 @@
+"""Streaming Parquet to S3: one part, row group by row group, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.fs import S3FileSystem
+
+    from tributary.hooks.lake_errors import Place
+
+ROW_GROUP_ROWS = 262_144
+# Wide rows: 262,144 rows of 4 KB would be 1 GB. 64 MiB of Arrow data compress into a row group that readers still like.
+ROW_GROUP_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPart:
+    """A complete Parquet object, as it was counted while it was written."""
+
+    rows: int
+    size_bytes: int
+    nulls: dict[str, int]  # every column -> rows in which it is NULL
+
+
+def write_parquet(
+    filesystem: S3FileSystem, place: Place, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, row_group_rows: int = ROW_GROUP_ROWS
+) -> WrittenPart:
+    """Write one object; memory is about one row group (`row_group_rows` rows, at most 64 MiB) and Arrow's upload buffers of 10 MiB.
+
+    A failure of `batches` or of the store leaves either nothing or an object without a Parquet footer, which no reader opens. It is
+    garbage as every object is that no manifest or commit names; nobody has to remove it for correctness.
+
+    :raises LakeError: the store refuses.
+    :raises LakeUnavailable: the store does not answer.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tributary.hooks.lake_errors import lake_errors
+
+    rows = 0
+    nulls = dict.fromkeys(schema.names, 0)
+    with lake_errors("write", place):
+        sink = filesystem.open_output_stream(f"{place.bucket}/{place.key}")
+        writer = pq.ParquetWriter(sink, schema, compression="zstd", write_statistics=True)
+    try:
+        for group in row_groups(batches, row_group_rows):
+            for batch in group:
+                rows += batch.num_rows
+                for name, column in zip(schema.names, batch.columns, strict=True):
+                    nulls[name] += column.null_count
+            with lake_errors("write", place):
+                writer.write_table(pa.Table.from_batches(group, schema), row_group_size=2 * row_group_rows)
+        with lake_errors("write", place):
+            writer.close()
+            size_bytes = sink.tell()
+    finally:
+        # On a failure no footer may follow, not even from the writer's own clean-up: half a part must never look like a whole one.
+        writer.is_open = False
+        with lake_errors("write", place):
+            sink.close()
+    return WrittenPart(rows, size_bytes, nulls)
+
+
+def row_groups(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
+    """Collect batches until they make a row group of `rows` rows or 64 MiB."""
+    group: list[pa.RecordBatch] = []
+    held_rows = held_bytes = 0
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        group.append(batch)
+        held_rows += batch.num_rows
+        held_bytes += batch.nbytes
+        if held_rows >= rows or held_bytes >= ROW_GROUP_BYTES:
+            yield group
+            group, held_rows, held_bytes = [], 0, 0
+    if group:
+        yield group

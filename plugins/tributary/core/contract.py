@@ -142,6 +142,9 @@ class Contract(_Strict):
     columns: dict[str, ColumnPolicy] = Field(default_factory=dict, description="policies of single columns; the others arrive as they are")
     wait: Wait = Wait()
     extract: Extract = Extract()
+    dag: Literal["generated", "custom"] = Field(
+        "generated", description="custom: a file of yours in dags/ wires the operators, and no DAG is generated"
+    )
     max_shrink: float = Field(0.0, ge=0, le=1, description="share of rows that a re-run of a window may lose; more stops the run")
 
     @model_validator(mode="after")

@@ -18,7 +18,10 @@ CLOCK_GRAIN = timedelta(seconds=1)
 
 
 class Writer(Record):
-    """An open transaction, or a running statement (one that waits on a metadata lock has stamped its rows and is in no transaction list)."""
+    """An open transaction, or a running statement.
+
+    A statement that waits on a metadata lock has stamped its rows already and is in no transaction list.
+    """
 
     kind: Literal["transaction", "statement"]
     connection_id: int  # 0: a recovered or prepared XA transaction
@@ -50,7 +53,11 @@ def judge(window: Window, reading: Reading, *, margin: timedelta, lag: timedelta
     :param margin: how far the clock that stamps the cursor may be behind the server's (application-stamped cursors).
     :param lag: how long to wait where writers cannot be seen; longer transactions can then be missed, and the label says so.
     """
-    labels = () if not margin else (f"reduced guarantee: the application stamps the cursor; rows later than {margin.total_seconds():.0f} s are missed",)
+    labels = (
+        ()
+        if not margin
+        else (f"reduced guarantee: the application stamps the cursor; rows later than {margin.total_seconds():.0f} s are missed",)
+    )
     if reading.writers is None:
         labels = (*labels, f"reduced guarantee: no PROCESS privilege; transactions longer than {lag.total_seconds():.0f} s are missed")
     guarantee: Guarantee = "reduced" if labels else "exact"

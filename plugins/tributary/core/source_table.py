@@ -69,7 +69,8 @@ def fit(contract: Contract, table: SourceTable) -> None:
     if cursor and cursor.column not in table.indexed and table.rows_estimate > SMALL_TABLE_ROWS:
         raise SourceError(
             f"{table.name} has about {table.rows_estimate:,} rows and no index that begins with the cursor {cursor.column}: "
-            f"every window would read the whole table; run: CREATE INDEX {table.table_name}_{cursor.column} ON {table.name} ({cursor.column})"
+            "every window would read the whole table; "
+            f"run: CREATE INDEX {table.table_name}_{cursor.column} ON {table.name} ({cursor.column})"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -23,8 +24,12 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the step."""
+        return self.translated(self.run, context)
+
+    def translated(self, step: Callable[..., Any], *args: Any) -> Any:
+        """Call `step`; its terminal errors end the task without a retry."""
         try:
-            return self.run(context)
+            return step(*args)
         except TerminalError as error:
             raise AirflowFailException(str(error)) from error
 

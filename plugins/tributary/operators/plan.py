@@ -1,0 +1,105 @@
+"""PlanOperator: freeze what this run will read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from tributary.core.errors import WindowError
+from tributary.core.keys import DatasetKeys
+from tributary.core.plan import Plan, chunks, grouped
+from tributary.core.source_table import fit
+from tributary.core.window import Window
+from tributary.operators.base import StepOperator
+from tributary.settings import load_dataset
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from tributary.core.contract import Contract
+    from tributary.core.plan import Chunk
+    from tributary.core.source_table import SourceTable
+    from tributary.hooks.lake import LakeHook
+    from tributary.hooks.mysql_arrow import MySqlArrowHook
+
+# The XCom that the extract task is mapped over.
+GROUPS = "groups"
+
+
+class PlanOperator(StepOperator):
+    """Second step. Reads the live schema against the contract, chooses chunks and groups them into tasks.
+
+    :param dataset: name of the dataset's folder.
+    :param safe: (templated) what `WaitUntilSafeOperator` returned.
+    :param lake_conn_id: Airflow connection of the lake.
+    :raises ContractError: where the contract does not fit the live table.
+    :raises SourceError: where the source refuses, or the cursor of a large table has no index.
+    :raises WindowError: where a snapshot's window is in the past: the table cannot be read as it was.
+
+    A retry makes a new plan under a new attempt; the old one is never read. Returns the plan's object key; the XCom `groups` holds the
+    numbers of the extract tasks.
+    """
+
+    template_fields = ("safe",)
+    ui_color = "#e8f0fe"
+
+    def __init__(self, *, dataset: str, safe: Any, lake_conn_id: str = "lake", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dataset = dataset
+        self.safe = safe
+        self.lake_conn_id = lake_conn_id
+
+    def run(self, context: Context) -> str:
+        """Write the plan."""
+        # Here and not above: the driver and pyarrow are slow to import, and DAG files are parsed all the time.
+        from tributary.hooks.lake import LakeHook
+        from tributary.hooks.mysql_arrow import MySqlArrowHook
+
+        contract, folder = load_dataset(self.dataset)
+        source, lake = MySqlArrowHook(contract.source.connection), LakeHook(self.lake_conn_id)
+        window = Window(datetime.fromisoformat(self.safe["window"]["start"]), datetime.fromisoformat(self.safe["window"]["end"]))
+        keys = DatasetKeys(contract.dataset, contract.lake.prefix)
+        if contract.mode == "snapshot":
+            self._refuse_past(contract, window, source.clock(), lake, keys)
+
+        table = source.describe(contract.source.schema_name, contract.source.table_name)
+        fit(contract, table)
+        pieces = chunks(contract, window)
+        plan = Plan(
+            dataset=contract.dataset,
+            run_id=context["run_id"],
+            attempt=str(uuid4()),
+            window=window,
+            contract=contract,
+            table=table,
+            groups=grouped(pieces, rows_estimate=self._estimate(source, table, pieces), rows_per_task=contract.extract.rows_per_task),
+            guarantee=self.safe["guarantee"],
+            labels=tuple(self.safe["labels"]),
+            transform_sql=folder.sql("transform"),
+            checks_sql=folder.sql("checks"),
+        )
+        key = f"{keys.run(plan.run_id, plan.attempt)}/plan.json"
+        lake.put_record(key, plan)
+        context["ti"].xcom_push(key=GROUPS, value=list(range(len(plan.groups))))
+        self.log.info("planned %s %s: %d chunks in %d tasks, plan %s", plan.dataset, window, len(pieces), len(plan.groups), lake.uri(key))
+        return key
+
+    @staticmethod
+    def _refuse_past(contract: Contract, window: Window, clock: datetime, lake: LakeHook, keys: DatasetKeys) -> None:
+        current = contract.last_closed_window(clock)
+        if window.end >= current.end:
+            return
+        if any(True for _ in lake.list_keys(f"{keys.certificates}/{window.label}/")):
+            raise AirflowSkipException(f"{contract.dataset} {window} was published when it was current; a snapshot cannot be read again")
+        raise WindowError(
+            f"{contract.dataset} {window} cannot be read any more: a snapshot shows the table as it is now, and now belongs to {current}; "
+            "trigger the DAG without dates for a snapshot of now"
+        )
+
+    @staticmethod
+    def _estimate(source: MySqlArrowHook, table: SourceTable, pieces: list[Chunk]) -> int:
+        whole = source.explain_rows(table, pieces)
+        return min(whole, table.rows_estimate) if table.rows_estimate else whole

@@ -1,0 +1,92 @@
+"""WaitUntilSafeOperator: hold a run until no open transaction can stamp rows into its window any more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tributary.core.errors import WindowError
+from tributary.core.safety import Verdict, judge
+from tributary.operators.base import StepOperator
+from tributary.operators.run_context import window_of
+from tributary.settings import load_dataset
+from tributary.triggers.safe_window import SafeWindowTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from tributary.core.contract import Contract
+    from tributary.core.window import Window
+
+
+class WaitUntilSafeOperator(StepOperator):
+    """First step. Checks once on the worker; where the window is not safe yet it defers, and waiting holds no worker slot.
+
+    :param dataset: name of the dataset's folder.
+    :param poll_s: seconds between two looks at the source while waiting.
+    :raises WindowError: where the run's window cannot be read at all, or a writer blocks it for longer than the contract's
+        `wait.max_wait_s`; the message names the writer.
+
+    A retry looks again from the beginning. Returns `{"window", "guarantee", "labels"}`.
+    """
+
+    ui_color = "#e8f0fe"
+
+    def __init__(self, *, dataset: str, poll_s: int = 10, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dataset = dataset
+        self.poll_s = poll_s
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """Judge the window; defer where it is not safe yet."""
+        contract, _ = load_dataset(self.dataset)
+        window = window_of(contract, context)
+        self.log.info("window %s of %s", window, self.dataset)
+        if contract.mode == "snapshot":
+            # One consistent snapshot of the whole table has no open end: a late writer is in the next one.
+            return self._result(window, Verdict(safe=True, guarantee="exact"))
+
+        from tributary.hooks.mysql_arrow import MySqlArrowHook
+
+        reading = MySqlArrowHook(contract.source.connection).read_safety()
+        verdict = judge(window, reading, margin=contract.margin, lag=timedelta(seconds=contract.wait.lag_s))
+        if not verdict.safe:
+            self.log.info("window %s is not safe yet: %s", window, verdict.waiting_for)
+            self._wait(contract, window)
+        return self._result(window, verdict)
+
+    def _wait(self, contract: Contract, window: Window) -> NoReturn:
+        self.defer(
+            trigger=SafeWindowTrigger(
+                conn_id=contract.source.connection,
+                start=window.start.isoformat(),
+                end=window.end.isoformat(),
+                margin_s=contract.margin.total_seconds(),
+                lag_s=contract.wait.lag_s,
+                poll_s=self.poll_s,
+                give_up_at=(datetime.now(UTC) + timedelta(seconds=contract.wait.max_wait_s)).isoformat(),
+            ),
+            method_name="resume",
+        )
+
+    def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Called when the trigger has ended its wait."""
+        contract, _ = load_dataset(self.dataset)
+        verdict = Verdict.model_validate(event)
+        return self.translated(self._judged, window_of(contract, context), verdict, contract.wait.max_wait_s)
+
+    def _judged(self, window: Window, verdict: Verdict, max_wait_s: int) -> dict[str, Any]:
+        if not verdict.safe:
+            raise WindowError(
+                f"{self.dataset} {window}: still not safe to read after {max_wait_s} s: {verdict.waiting_for}; nothing was read. "
+                "End that transaction (or raise wait.max_wait_s), then clear this task"
+            )
+        return self._result(window, verdict)
+
+    def _result(self, window: Window, verdict: Verdict) -> dict[str, Any]:
+        self.log.info("window %s is safe to read, guarantee %s %s", window, verdict.guarantee, "; ".join(verdict.labels))
+        return {
+            "window": {"start": window.start.isoformat(), "end": window.end.isoformat()},
+            "guarantee": verdict.guarantee,
+            "labels": list(verdict.labels),
+        }

@@ -1,0 +1,134 @@
+"""The chain: turns a contract into a DAG. The one place where the order of the steps is written."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param
+
+from tributary.core.contract import Contract
+from tributary.core.keys import DatasetKeys
+from tributary.operators.check import CheckOperator
+from tributary.operators.extract import ExtractOperator
+from tributary.operators.plan import GROUPS, PlanOperator
+from tributary.operators.publish import PublishOperator
+from tributary.operators.transform import TransformOperator
+from tributary.operators.wait_until_safe import WaitUntilSafeOperator
+
+# With the broker down the executor fails tasks that never ran, so retries are correctness and not comfort: 1 + 2 + 4 + 8 + 10 minutes
+# outlast an outage of 20. Terminal errors do not use them.
+DEFAULT_ARGS: dict[str, Any] = {
+    "retries": 5,
+    "retry_delay": timedelta(seconds=60),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+    # Below RabbitMQ's consumer timeout of 24 h; extract tasks are sized for minutes.
+    "execution_timeout": timedelta(hours=6),
+}
+
+
+def dataset_asset(contract: Contract) -> Asset:
+    """The asset that every publish of the dataset updates."""
+    return Asset(
+        name=contract.dataset, uri=f"tributary://{contract.lake.connection}/{DatasetKeys(contract.dataset, contract.lake.prefix).table}"
+    )
+
+
+def day_asset(contract: Contract) -> Asset:
+    """The asset with one partition event per day whose rows changed; marts are scheduled on it."""
+    return Asset(name=f"{contract.dataset}/day", uri=f"{dataset_asset(contract).uri}/day")
+
+
+def window_params() -> dict[str, Param]:
+    """What a manual run may be given. Each has a schema: conf is untrusted input."""
+    return {
+        "start": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Start",
+            description="First day to load. Leave both empty for the last closed window.",
+        ),
+        "end": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="End (exclusive)",
+            description="First day not to load: for one day, the next day.",
+        ),
+        "allow_shrink": Param(
+            False,
+            type="boolean",
+            title="Allow fewer rows",
+            description="Publish even where the window has fewer rows than the lake now holds for it.",
+        ),
+    }
+
+
+def dataset_dag(contract: Contract, *, transformed: bool) -> DAG:
+    """One DAG: wait until the window is safe, plan, extract, transform, check, publish.
+
+    :param transformed: whether the dataset has a `transform.sql`.
+    """
+    dag = DAG(
+        contract.dataset,
+        description=contract.description,
+        doc_md=manual(contract),
+        # A bare cron has no data interval in Airflow 3: start would equal end, and every window would be empty.
+        schedule=CronDataIntervalTimetable(contract.schedule, timezone=contract.timezone) if contract.schedule else None,
+        start_date=contract.start_at,
+        # A snapshot cannot be read for a day that is over; every other mode loads the days that were missed while the stack was off.
+        catchup=contract.mode != "snapshot",
+        max_active_runs=1 if contract.mode == "snapshot" else 4,
+        default_args={**DEFAULT_ARGS, "owner": contract.owner},
+        params=window_params() if contract.mode != "snapshot" else {},
+        tags={"tributary", contract.mode, contract.format, contract.source.connection},
+    )
+    with dag:
+        chain(contract, transformed=transformed)
+    return dag
+
+
+def chain(contract: Contract, *, transformed: bool) -> PublishOperator:
+    """The steps of one dataset, inside the current DAG; returns the last, for people who go on from there."""
+    common: dict[str, Any] = {"dataset": contract.dataset, "lake_conn_id": contract.lake.connection}
+    wait = WaitUntilSafeOperator(task_id="wait_until_safe", dataset=contract.dataset)
+    plan = PlanOperator(task_id="plan", safe=wait.output, **common)
+    extract = ExtractOperator.partial(task_id="extract", plan_key=plan.output, **common).expand(group=plan.output[GROUPS])
+    transform = TransformOperator(task_id="transform", plan_key=plan.output, manifests=extract.output, **common) if transformed else None
+    check = CheckOperator(
+        task_id="check", plan_key=plan.output, manifests=extract.output, transformed=transform.output if transform else None, **common
+    )
+    return PublishOperator(task_id="publish", staged_key=check.output, outlets=[dataset_asset(contract), day_asset(contract)], **common)
+
+
+def manual(contract: Contract) -> str:
+    """The DAG's page for the person on call."""
+    window = {
+        "append": "the rows whose `{c}` lies in the run's window; a publish replaces exactly the window's days",
+        "merge": "the rows whose `{c}` lies in the run's window; a publish upserts them by key, newest `{c}` wins",
+        "snapshot": "the whole table as it is now; a publish replaces the table",
+    }[contract.mode].format(c=contract.cursor.column if contract.cursor else "")
+    by_hand = (
+        f"""
+* **One run over many days**: Trigger, choose `start` and `end` (`end` is exclusive), or
+  `./lake airflow dags trigger {contract.dataset} --conf '{{"start": "2026-01-01", "end": "2026-02-01"}}'`
+* **One run a day**: `./lake airflow backfill create --dag-id {contract.dataset} --from-date 2026-01-01 --to-date 2026-01-31`
+  (`--to-date` is inclusive)"""
+        if contract.mode != "snapshot"
+        else "\n* **Now**: Trigger. Days that are over cannot be read again."
+    )
+    return f"""{contract.description}
+
+**Moves** `{contract.source.table}` of connection `{contract.source.connection}`
+to `{contract.lake.prefix}/{contract.dataset}` ({contract.format}).
+**A run reads** {window}.
+**Healthy when** the newest run is green and `./lake status` names no gap. Owner: {contract.owner}.
+
+Any window may be run again, at any time, also beside other runs: the lake holds the same rows afterwards.
+{by_hand}
+
+**If it fails**: the last line of the failed task's log says what happened and what to do. Nothing is published before the last task;
+clear the failed task to go on from there.
+"""

@@ -24,7 +24,7 @@ Format = Literal["delta", "parquet"]
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError) as error:  # OSError: a folder name such as "Europe"
+    except (KeyError, ValueError, OSError) as error:  # OSError: the name of a folder, such as "Europe"
         raise ValueError(f"{name!r} is no time zone; use a name such as UTC or Europe/Berlin") from error
     return name
 

@@ -1,0 +1,58 @@
+from datetime import UTC, datetime, timedelta
+
+from tributary.core.safety import Reading, Verdict, Writer, judge
+from tributary.core.window import Window
+
+END = datetime(2026, 1, 2, tzinfo=UTC)
+DAY = Window(END - timedelta(days=1), END)
+NOW = END + timedelta(hours=1)
+
+
+def writer(started_at: datetime) -> Writer:
+    return Writer(kind="transaction", connection_id=42, user="shop_app", host="app1", started_at=started_at, doing="UPDATE orders")
+
+
+def verdict(*writers: Writer, clock: datetime = NOW, process: bool = True, margin_s: int = 0) -> Verdict:
+    reading = Reading(clock=clock, writers=writers if process else None)
+    return judge(DAY, reading, margin=timedelta(seconds=margin_s), lag=timedelta(minutes=10))
+
+
+def test_nobody_writing_is_safe_and_exact() -> None:
+    assert verdict() == Verdict(safe=True, guarantee="exact")
+
+
+def test_a_window_that_is_not_over_is_not_safe() -> None:
+    assert not verdict(clock=END - timedelta(seconds=1)).safe
+
+
+def test_a_transaction_older_than_the_end_blocks_and_is_named() -> None:
+    blocked = verdict(writer(END - timedelta(minutes=5)))
+    assert not blocked.safe
+    assert "transaction of connection 42 (shop_app@app1), open for 3900 s" in blocked.waiting_for
+
+
+def test_the_oldest_writer_is_the_one_that_is_named() -> None:
+    old = writer(END - timedelta(hours=2)).model_copy(update={"connection_id": 7})
+    assert "connection 7 " in verdict(writer(END - timedelta(minutes=5)), old).waiting_for
+
+
+def test_a_transaction_that_began_in_the_second_after_the_end_still_blocks() -> None:
+    assert not verdict(writer(END)).safe
+    assert not verdict(writer(END + timedelta(milliseconds=999))).safe
+    assert verdict(writer(END + timedelta(seconds=1))).safe
+
+
+def test_without_process_it_waits_for_the_lag_and_says_so() -> None:
+    early = verdict(process=False, clock=END + timedelta(minutes=9))
+    late = verdict(process=False, clock=END + timedelta(minutes=10))
+    assert (early.safe, late.safe) == (False, True)
+    assert late.guarantee == "reduced"
+    assert "no PROCESS privilege" in late.labels[0]
+
+
+def test_an_application_stamped_cursor_waits_for_its_margin_and_is_labelled() -> None:
+    assert not verdict(margin_s=60, clock=END + timedelta(seconds=59)).safe
+    late = verdict(margin_s=60)
+    assert late.safe
+    assert late.guarantee == "reduced"
+    assert not verdict(writer(END + timedelta(seconds=30)), margin_s=60).safe

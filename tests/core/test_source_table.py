@@ -1,0 +1,73 @@
+from typing import Any
+
+import pytest
+
+from tributary.core.contract import Contract
+from tributary.core.errors import ContractError, SourceError
+from tributary.core.source_table import SourceColumn, SourceTable, fit
+
+TABLE = SourceTable(
+    schema_name="shop",
+    table_name="orders",
+    engine="InnoDB",
+    rows_estimate=1_000_000,
+    columns=(
+        SourceColumn(name="order_id", type="bigint(20) unsigned", nullable=False),
+        SourceColumn(name="created_at", type="datetime(6)", nullable=False),
+        SourceColumn(name="updated_at", type="datetime(6)", nullable=False),
+        SourceColumn(name="deleted_at", type="datetime(6)", nullable=True),
+        SourceColumn(name="note", type="text", nullable=True, charset="utf8mb4"),
+    ),
+    primary_key=("order_id",),
+    indexed=frozenset({"order_id", "updated_at"}),
+)
+
+
+def contract(**changes: Any) -> Contract:
+    fields: dict[str, Any] = {
+        "dataset": "orders",
+        "description": "one order",
+        "owner": "shop",
+        "source": {"connection": "shop", "table": "shop.orders"},
+        "mode": "merge",
+        "key": ["order_id"],
+        "cursor": {"column": "updated_at"},
+        "partition": {"by": "created_at", "column": "created_date"},
+        "start": "2026-01-01",
+    }
+    return Contract(**{**fields, **changes})
+
+
+def test_a_contract_that_fits_passes() -> None:
+    fit(contract(), TABLE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cursor": {"column": "updated"}}, "cursor.column: shop.orders has no column 'updated'; did you mean updated_at?"),
+        ({"columns": {"phone": {"mask": "drop"}}}, "columns.phone: shop.orders has no column 'phone'; it has: order_id, created_at"),
+        ({"key": ["note"]}, r"key: \[note\] is not the primary key of shop.orders \(order_id\); write `key: \[order_id\]`"),
+        ({"cursor": {"column": "deleted_at"}}, "deleted_at may be NULL, and such rows would belong to no window"),
+        ({"cursor": {"column": "note"}}, "note is text; it must be a DATETIME or TIMESTAMP"),
+        ({"partition": {"by": "created_at", "column": "note"}}, "two lake columns 'note'"),
+    ],
+)
+def test_each_misfit_names_the_field_and_the_fix(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        fit(contract(**changes), TABLE)
+
+
+def test_an_unindexed_cursor_is_refused_on_a_large_table_only() -> None:
+    bare = TABLE.model_copy(update={"indexed": frozenset({"order_id"})})
+    with pytest.raises(SourceError, match=r"run: CREATE INDEX orders_updated_at ON shop.orders \(updated_at\)"):
+        fit(contract(), bare)
+    fit(contract(), bare.model_copy(update={"rows_estimate": 1_000}))
+
+
+def test_the_fingerprint_sees_every_change_of_a_column() -> None:
+    def changed(**values: Any) -> str:
+        return TABLE.model_copy(update={"columns": (*TABLE.columns[:-1], TABLE.columns[-1].model_copy(update=values))}).fingerprint
+
+    prints = {TABLE.fingerprint, changed(name="notes"), changed(type="longtext"), changed(nullable=False), changed(charset="latin1")}
+    assert len(prints) == 5

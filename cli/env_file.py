@@ -64,6 +64,7 @@ SECRETS: dict[str, Callable[[], str]] = {
         "S3_ACCESS_KEY",
         "S3_SECRET_KEY",
         "FLOWER_PASSWORD",
+        "MASKING_KEY",
         "SUPERVISOR_PASSWORD",
     )
 } | {

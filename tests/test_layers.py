@@ -15,6 +15,7 @@ PACKAGE = ROOT / "plugins" / "tributary"
 ALLOWED = {
     "core": {"core"},
     "settings": {"core"},
+    "celery_config": set(),
     "hooks": {"hooks", "core"},
     "triggers": {"hooks", "core"},
     "publishers": {"hooks", "core"},

@@ -238,6 +238,8 @@ class Settings:
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self.port("SCHEDULER_HEALTH_PORT")),
             "AIRFLOW_CONN_SHOP": json.dumps(shop),
             "AIRFLOW_CONN_LAKE": json.dumps(lake),
+            # Key of `mask: hash`: equal values stay equal across datasets as long as it stays the same.
+            "AIRFLOW_CONN_MASKING": json.dumps({"conn_type": "generic", "password": self["MASKING_KEY"]}),
         }
         env |= {key: value for key, value in self.values.items() if key.startswith(_OWN_PREFIXES)}
         env |= {key: value for key, value in os.environ.items() if key.startswith(_OWN_PREFIXES)}

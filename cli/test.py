@@ -1,0 +1,33 @@
+"""`./lake test`: lint, unit tests, then everything that needs the real services, on a stack of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import lint
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test(
+    arguments: Annotated[list[str] | None, typer.Argument(help="passed to pytest, after `--`")] = None,
+    unit: Annotated[bool, typer.Option("--unit", help="only what needs no service: seconds")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="leave the test stack running for the next call")] = False,
+) -> None:
+    """Prove the project. Uses a stack of its own under .lake/test, beside yours, and stops it at the end.
+
+    Example: ./lake test -- tests/core -k window
+    """
+    if not arguments:
+        lint.lint()
+    home = Path(os.environ.get("LAKE_TEST_HOME") or ROOT / ".lake" / "test")
+    environment = os.environ | {"LAKE_HOME": str(home), "LAKE_KEEP_TEST_STACK": "1" if keep else ""}
+    chosen = ["-m", "not services and not stack and not browser"] if unit else []
+    code = subprocess.run([sys.executable, "-m", "pytest", *chosen, *(arguments or [])], cwd=ROOT, env=environment, check=False).returncode
+    raise typer.Exit(code)

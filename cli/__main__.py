@@ -10,6 +10,9 @@ import sys
 
 import typer
 
+from cli.env_file import EnvFileError
+from cli.stack.errors import StackError, Unhealthy
+
 # name -> what `./lake --help` says; the module cli.<name> is imported only when its command runs.
 COMMANDS = {
     "up": "Start the stack, or only the services named; quick when it runs already.",
@@ -38,8 +41,15 @@ def main(arguments: list[str]) -> None:
     app.callback()(lambda: None)
     for command, help_text in COMMANDS.items():
         function = getattr(module, command) if module and command == name else _not_loaded
-        app.command(command, help=help_text)(function)
-    app(args=arguments or ["--help"], prog_name="lake")
+        if isinstance(function, typer.Typer):  # a command with commands of its own
+            app.add_typer(function, name=command, help=help_text)
+        else:
+            app.command(command, help=help_text)(function)
+    try:
+        app(args=arguments or ["--help"], prog_name="lake")
+    except (StackError, Unhealthy, EnvFileError, ConnectionError) as error:
+        print(f"lake: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _not_loaded() -> None:

@@ -38,7 +38,7 @@ PORTS = {
     "SEAWEEDFS_FILER_PORT": 18339,
     "SEAWEEDFS_FILER_GRPC_PORT": 18340,
     "SEAWEEDFS_ADMIN_PORT": 18341,
-    "SEAWEEDFS_ADMIN_GRPC_PORT": 18342,
+    "SEAWEEDFS_ADMIN_GRPC_PORT": 18341 + 10000,  # where weed's own worker looks for it, whatever the flag says
     "SCHEDULER_HEALTH_PORT": 18974,
     "WORKER_LOG_PORT": 18793,
     "TRIGGERER_LOG_PORT": 18794,
@@ -117,13 +117,15 @@ def read(path: Path) -> dict[str, str]:
     return values
 
 
-def _free_block(count: int) -> int:
-    """First port of `count` neighbouring free ones, below the range (32768 up) that outgoing connections take theirs from."""
+def _free_block() -> dict[str, int]:
+    """Neighbouring free ports, all below the range (32768 up) that outgoing connections take theirs from."""
     for _ in range(200):
-        first = 20000 + 32 * secrets.randbelow(380)
-        if all(_is_free(port) for port in range(first, first + count)):
-            return first
-    raise EnvFileError("No block of free ports between 20000 and 32160: close programs that listen there and try again.")
+        first = 20000 + 32 * secrets.randbelow(85)
+        ports = {name: first + offset for offset, name in enumerate(PORTS)}
+        ports["SEAWEEDFS_ADMIN_GRPC_PORT"] = ports["SEAWEEDFS_ADMIN_PORT"] + 10000
+        if all(_is_free(port) for port in ports.values()):
+            return ports
+    raise EnvFileError("No block of free ports between 20000 and 22720: close programs that listen there and try again.")
 
 
 def _is_free(port: int) -> bool:
@@ -137,10 +139,7 @@ def _is_free(port: int) -> bool:
 
 
 def _default_ports(home: Path) -> dict[str, int]:
-    if home.resolve() == (REPOSITORY / ".lake").resolve():
-        return PORTS
-    first = _free_block(len(PORTS))
-    return {name: first + offset for offset, name in enumerate(PORTS)}
+    return PORTS if home.resolve() == (REPOSITORY / ".lake").resolve() else _free_block()
 
 
 def ensure(home: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:

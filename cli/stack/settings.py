@@ -32,6 +32,11 @@ _NOT_FOR_WORKERS = {
 }
 
 
+def is_passed_on(key: str) -> bool:
+    """Whether a service takes this variable from the shell that started it."""
+    return key in _PASSED_ON or key.startswith("LC_")
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that differs between two stacks. Make one with `Settings.load()`.
@@ -176,7 +181,7 @@ class Settings:
     def base_env(self) -> dict[str, str]:
         """What every process of the stack starts from: a few variables of the shell, UTC, and nothing of the network's proxies
         for local addresses."""
-        env = {key: value for key, value in os.environ.items() if key in _PASSED_ON or key.startswith("LC_")}
+        env = {key: value for key, value in os.environ.items() if is_passed_on(key)}
         env.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         env.setdefault("LANG", "C.UTF-8")
         env["TZ"] = "UTC"

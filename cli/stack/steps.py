@@ -1,0 +1,75 @@
+"""Set-up that is done once per home and is quick when it has been done: Airflow's database, the sample shop."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import version
+
+import MySQLdb
+
+from cli.stack.errors import StackError
+from cli.stack.settings import Settings
+
+HISTORY_DAYS = 90
+
+
+def run(settings: Settings, step: str, report: Callable[[str], None]) -> None:
+    """Do one step of `registry.STEPS` unless it is done. StackError with the end of its log when it fails."""
+    {"airflow-setup": _airflow, "shop": _shop}[step](settings, report)
+
+
+def _airflow(settings: Settings, report: Callable[[str], None]) -> None:
+    """Schema and admin user, once per Airflow version; the mark lies beside the data that it describes."""
+    versions = [f"{name}=={version(name)}" for name in ("apache-airflow", "apache-airflow-providers-fab")]
+    mark = settings.data / "airflow" / f"set-up-{hashlib.sha256(' '.join(versions).encode()).hexdigest()[:12]}"
+    if mark.exists():
+        return
+    report("database schema and admin user")
+    home = settings.data / "airflow"
+    home.mkdir(exist_ok=True)
+    # Airflow would write a file with all defaults and secrets of its own; every setting of ours is in the environment.
+    (home / "airflow.cfg").write_text("# Settings are in config/airflow.env and .lake/.env\n")
+    env = settings.airflow_env() | {"LAKE_ADMIN_PASSWORD": settings["AIRFLOW_ADMIN_PASSWORD"], "LAKE_SERVICE": "airflow-setup"}
+    _logged(settings, "airflow-setup", ["-m", "cli.stack.airflow_setup"], env)
+    mark.touch()
+
+
+def _shop(settings: Settings, report: Callable[[str], None]) -> None:
+    """The sample's history. The loader keeps its own record, so a load that broke off is done again."""
+    if _shop_is_loaded(settings):
+        return
+    report(f"loading {int(settings['SHOP_ROWS']):,} rows")
+    env = settings.base_env() | {
+        "PYTHONPATH": str(settings.repository),
+        "MYSQL_PWD": settings["MYSQL_ROOT_PASSWORD"],
+        "LAKE_SERVICE": "shop-load",
+    }
+    command = [
+        "-m", "sample.load", "--host", "127.0.0.1", "--port", settings["MYSQL_PORT"], "--user", "root", "--rows", settings["SHOP_ROWS"],
+        "--first-day", settings["SHOP_HISTORY_START"], "--days", str(HISTORY_DAYS),
+    ]  # fmt: skip
+    _logged(settings, "shop-load", command, env)
+
+
+def _shop_is_loaded(settings: Settings) -> bool:
+    from sample.load_record import read_record
+
+    connection = MySQLdb.connect(**settings.mysql("root", None))
+    try:
+        record = read_record(connection, "shop")
+    finally:
+        connection.close()
+    return record is not None and record.finished_at is not None
+
+
+def _logged(settings: Settings, name: str, arguments: list[str], env: dict[str, str]) -> None:
+    log = settings.logs / f"{name}.log"
+    with log.open("wb") as output:
+        done = subprocess.run(
+            [settings.python, *arguments], env=env, cwd=settings.repository, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False
+        )
+    if done.returncode != 0:
+        lines = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise StackError(f"{name} failed with exit code {done.returncode}. The end of {log}:\n\n{lines}\n\nMend what it says, then `./lake up` again.")

@@ -7,6 +7,7 @@ from typing import Literal
 
 from tributary.core.position import Position
 from tributary.core.record import Record
+from tributary.core.window import Window
 
 
 class Part(Record):
@@ -39,6 +40,23 @@ class Extracted(Record):
     seconds: float
 
 
+class Read(Record):
+    """A range of the cursor, and how far the source was when it was read: what publishers compare."""
+
+    window: Window | None  # None: the whole table
+    position: Position
+
+
+class Transformed(Record):
+    """Manifest of the transform task: the parts that take the place of the extracted ones."""
+
+    attempt: str
+    plan_hash: str
+    parts: tuple[Part, ...]
+    nulls: dict[str, int]
+    seconds: float
+
+
 class CheckResult(Record):
     """Outcome of one contract check."""
 
@@ -58,6 +76,7 @@ class Staged(Record):
     plan_key: str
     plan_hash: str
     position: Position  # the oldest of the chunks'
+    reads: tuple[Read, ...]  # every chunk's range with its own position; neighbours of one snapshot joined
     source_rows: int
     lake_rows: int
     size_bytes: int

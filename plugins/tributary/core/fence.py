@@ -1,0 +1,102 @@
+"""The fence: what a publisher decides from the table that it finds, on every try anew.
+
+* A commit that carries our attempt: it was we, before a crash. Nothing is written twice.
+* Ranges that somebody read later than we did are theirs; only the rest is ours to write.
+* A publish that would lose rows stops, unless that is allowed.
+
+Pure: the publishers bring the facts, and commit only on the very version that the decision was made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+from pydantic import ConfigDict
+
+from tributary.core.errors import CheckError
+from tributary.core.record import Record
+from tributary.core.staged import Read
+from tributary.core.window import Window, subtract
+
+Day = date | None  # None: a table without partitions
+
+
+class Commit(Record):
+    """What every publish writes into its commit (or object), for those who come after.
+
+    Unknown fields are ignored: a table outlives the version of this project that wrote into it.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    attempt: str
+    plan_hash: str
+    window: Window
+    reads: tuple[Read, ...]
+    rows: int
+    days: tuple[date, ...]  # partitions that the commit replaced or touched
+
+
+def own(attempt: str, commits: Iterable[Commit]) -> Commit | None:
+    """The commit that this attempt has already made, if any."""
+    return next((commit for commit in commits if commit.attempt == attempt), None)
+
+
+def remaining(reads: Iterable[Read], commits: Iterable[Commit]) -> list[Read]:
+    """What of `reads` nobody has committed from a newer position; empty where everything is superseded.
+
+    A whole table (`window` None) is one thing: any newer commit takes it all.
+    """
+    committed = [read for commit in commits for read in commit.reads]
+    left: list[Read] = []
+    for read in reads:
+        newer = [other.window for other in committed if read.position.is_older_than(other.position)]
+        if read.window is None or None in newer:
+            left += [] if newer else [read]
+        else:
+            pieces = subtract(read.window, [window for window in newer if window])
+            left += [Read(window=piece, position=read.position) for piece in pieces]
+    return left
+
+
+def taken(reads: Iterable[Read], left: Sequence[Read]) -> list[Window]:
+    """The ranges of `reads` that are not in `left`."""
+    kept = [read.window for read in left if read.window]
+    return [piece for read in reads if read.window for piece in subtract(read.window, kept)]
+
+
+def joined(reads: Iterable[Read]) -> tuple[Read, ...]:
+    """Neighbouring ranges that were read at one position as one range: a year of days in one snapshot is one entry, not 365."""
+    found: list[Read] = []
+    for read in sorted(reads, key=lambda r: r.window.start.timestamp() if r.window else 0.0):
+        last = found[-1] if found else None
+        if last and last.window and read.window and last.window.end == read.window.start and last.position == read.position:
+            found[-1] = Read(window=Window(last.window.start, read.window.end), position=read.position)
+        else:
+            found.append(read)
+    return tuple(found)
+
+
+def refuse_shrink(dataset: str, now: Mapping[Day, int], new: Mapping[Day, int], *, max_shrink: float) -> None:
+    """Compare the rows that a publish would replace with those that it brings, partition by partition; a gain of one day does not hide
+    another day's loss.
+
+    :param now: rows in the lake, of the partitions that would be replaced.
+    :param new: rows to be published; a partition that is missing has none.
+    :raises CheckError: where the lost share of all replaced rows is above `max_shrink`.
+    """
+    losses = {day: rows - new.get(day, 0) for day, rows in now.items() if rows > new.get(day, 0)}
+    lost, there = sum(losses.values()), sum(now.values())
+    if not lost or lost / there <= max_shrink:
+        return
+    days = ", ".join(
+        f"{day or 'the table'}: {now[day]:,} rows now, {new.get(day, 0):,} in this run"
+        for day in sorted(losses, key=lambda d: d or date.min)[:3]
+    )
+    more = f" and {len(losses) - 3} more days" if len(losses) > 3 else ""
+    raise CheckError(
+        f"{dataset} would lose {lost:,} of {there:,} rows ({days}{more}), more than max_shrink {max_shrink:g} allows; "
+        "nothing was published. If they were really deleted at the source, run this window again with allow_shrink=true, "
+        f"or raise max_shrink in {dataset}/dataset.yaml"
+    )

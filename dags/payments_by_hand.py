@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import CronDataIntervalTimetable, dag, task
+from airflow.sdk import CronDataIntervalTimetable, XComArg, dag, task
 
 from tributary.operators.check import CheckOperator
 from tributary.operators.extract import ExtractOperator
@@ -37,7 +37,7 @@ def payments_by_hand() -> None:
     """The chain, step by step."""
     wait = WaitUntilSafeOperator(task_id="wait_until_safe", dataset="payments")
     plan = PlanOperator(task_id="plan", dataset="payments", safe=wait.output)
-    extract = ExtractOperator.partial(task_id="extract", dataset="payments", plan_key=plan.output).expand(group=plan.output[GROUPS])
+    extract = ExtractOperator.partial(task_id="extract", dataset="payments", plan_key=plan.output).expand(group=XComArg(plan, GROUPS))
     check = CheckOperator(task_id="check", dataset="payments", plan_key=plan.output, manifests=extract.output)
     publish = PublishOperator(task_id="publish", dataset="payments", staged_key=check.output, outlets=[dataset_asset(contract)])
 

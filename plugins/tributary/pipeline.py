@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, XComArg
 
 from tributary.core.contract import Contract
 from tributary.core.keys import DatasetKeys
@@ -95,7 +95,7 @@ def chain(contract: Contract, *, transformed: bool) -> PublishOperator:
     common: dict[str, Any] = {"dataset": contract.dataset, "lake_conn_id": contract.lake.connection}
     wait = WaitUntilSafeOperator(task_id="wait_until_safe", dataset=contract.dataset)
     plan = PlanOperator(task_id="plan", safe=wait.output, **common)
-    extract = ExtractOperator.partial(task_id="extract", plan_key=plan.output, **common).expand(group=plan.output[GROUPS])
+    extract = ExtractOperator.partial(task_id="extract", plan_key=plan.output, **common).expand(group=XComArg(plan, GROUPS))
     transform = TransformOperator(task_id="transform", plan_key=plan.output, manifests=extract.output, **common) if transformed else None
     check = CheckOperator(
         task_id="check", plan_key=plan.output, manifests=extract.output, transformed=transform.output if transform else None, **common

@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from tributary.core.contract import Contract
-    from tributary.core.plan import Chunk
-    from tributary.core.source_table import SourceTable
     from tributary.hooks.lake import LakeHook
-    from tributary.hooks.mysql_arrow import MySqlArrowHook
 
 # The XCom that the extract task is mapped over.
 GROUPS = "groups"
@@ -55,6 +52,7 @@ class PlanOperator(StepOperator):
     def run(self, context: Context) -> str:
         """Write the plan."""
         # Here and not above: the driver and pyarrow are slow to import, and DAG files are parsed all the time.
+        from tributary.core.select import window_query
         from tributary.hooks.lake import LakeHook
         from tributary.hooks.mysql_arrow import MySqlArrowHook
 
@@ -68,6 +66,7 @@ class PlanOperator(StepOperator):
         table = source.describe(contract.source.schema_name, contract.source.table_name)
         fit(contract, table)
         pieces = chunks(contract, window)
+        expected = source.explain_rows(window_query(contract, table, window if contract.cursor else None))
         plan = Plan(
             dataset=contract.dataset,
             run_id=context["run_id"],
@@ -75,7 +74,7 @@ class PlanOperator(StepOperator):
             window=window,
             contract=contract,
             table=table,
-            groups=grouped(pieces, rows_estimate=self._estimate(source, table, pieces), rows_per_task=contract.extract.rows_per_task),
+            groups=grouped(pieces, rows_estimate=expected.rows, rows_per_task=contract.extract.rows_per_task),
             guarantee=self.safe["guarantee"],
             labels=tuple(self.safe["labels"]),
             transform_sql=folder.sql("transform"),
@@ -98,8 +97,3 @@ class PlanOperator(StepOperator):
             f"{contract.dataset} {window} cannot be read any more: a snapshot shows the table as it is now, and now belongs to {current}; "
             "trigger the DAG without dates for a snapshot of now"
         )
-
-    @staticmethod
-    def _estimate(source: MySqlArrowHook, table: SourceTable, pieces: list[Chunk]) -> int:
-        whole = source.explain_rows(table, pieces)
-        return min(whole, table.rows_estimate) if table.rows_estimate else whole

@@ -39,6 +39,8 @@ def traffic(
 def _run(shop: Traffic, seconds: float | None, *, quiet: bool) -> None:
     """Report until the time is over; Ctrl-C ends it early and is no error."""
     ends_at = time.monotonic() + (seconds if seconds is not None else float("inf"))
+    if not quiet:
+        print(f"writing to the shop, about {shop.rate:g} transactions a second; Ctrl-C ends it", flush=True)
     try:
         while (left_s := ends_at - time.monotonic()) > 0:
             shop.wait(min(REPORT_EVERY_S, left_s))

@@ -41,6 +41,10 @@ class DatasetKeys:
         safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in run_id)
         return f"{RECORDS}/{self.dataset}/runs/{safe}/{attempt}"
 
+    def run_part(self, run_id: str, attempt: str, number: int) -> str:
+        """A part that later steps read and readers never see."""
+        return f"{self.run(run_id, attempt)}/part-{number:05d}.parquet"
+
     def certificate(self, window: Window, attempt: str) -> str:
         """One per publish: a second writing of the same publish meets the same key."""
         return f"{self.certificates}/{window.label}/{attempt}.json"

@@ -1,0 +1,106 @@
+"""Catalog: what the source says about a table, and why it will not say it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from tributary.core.errors import SourceError
+from tributary.core.select import Query, quote_ident, quote_table
+from tributary.core.source_table import SourceColumn, SourceTable
+from tributary.hooks.mysql_errors import code_of
+from tributary.hooks.mysql_session import Row, Session
+
+_NO_PRIVILEGE = {1044, 1142, 1143, 1227}
+_NOT_THERE = {1049, 1146}
+# How EXPLAIN calls reading only a part of an index.
+_INDEXED_ACCESS = {"range", "ref", "ref_or_null", "const", "eq_ref", "index_merge"}
+
+
+def describe(session: Session, schema_name: str, table_name: str) -> SourceTable:
+    """The live table.
+
+    :raises SourceError: where it is not there (names similar ones), or where the user may not read every column of it (names the GRANT).
+    """
+    name = f"{schema_name}.{table_name}"
+    _probe(session, schema_name, table_name)
+    where = "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+    values = (schema_name, table_name)
+    tables = _exactly(session.rows(f"SELECT * FROM information_schema.TABLES {where}", values), values)  # noqa: S608 (a constant)
+    columns = _exactly(
+        session.rows(f"SELECT * FROM information_schema.COLUMNS {where} ORDER BY ORDINAL_POSITION", values),  # noqa: S608
+        values,
+    )
+    indexes = _exactly(
+        session.rows(f"SELECT * FROM information_schema.STATISTICS {where} ORDER BY INDEX_NAME, SEQ_IN_INDEX", values),  # noqa: S608
+        values,
+    )
+    if not tables or not columns:  # lower_case_table_names: the server finds `Orders` where the table is `orders`
+        raise SourceError(f"no table is spelled {name}; {_similar(session, name)}")
+    return SourceTable(
+        schema_name=schema_name,
+        table_name=table_name,
+        engine=tables[0]["ENGINE"] or str(tables[0]["TABLE_TYPE"]),
+        rows_estimate=int(tables[0]["TABLE_ROWS"] or 0),
+        columns=tuple(
+            SourceColumn(
+                name=str(row["COLUMN_NAME"]),
+                type=str(row["COLUMN_TYPE"]),
+                nullable=row["IS_NULLABLE"] == "YES",
+                charset=row["CHARACTER_SET_NAME"],
+            )
+            for row in columns
+        ),
+        primary_key=tuple(str(row["COLUMN_NAME"]) for row in indexes if row["INDEX_NAME"] == "PRIMARY"),
+        indexed=frozenset(str(row["COLUMN_NAME"]) for row in indexes if _leads_usable_index(row)),
+    )
+
+
+def explain(session: Session, query: Query) -> tuple[int, bool]:
+    """The optimizer's estimate of the rows that it would look at, and whether it would read a range of an index for them."""
+    # MySQL 9 answers with a tree where the format is not named.
+    rows = session.rows(f"EXPLAIN FORMAT=TRADITIONAL {query.select_sql}", query.values, doing=f"explain {query.table.name}")
+    estimate = sum(int(row["rows"] or 0) for row in rows)
+    return estimate, all(row["type"] in _INDEXED_ACCESS or row["rows"] is None for row in rows)
+
+
+def _probe(session: Session, schema_name: str, table_name: str) -> None:
+    """A SELECT over every column: with privileges on some columns only, information_schema would just not list the others."""
+    name = f"{schema_name}.{table_name}"
+    table = quote_table(schema_name, table_name)
+    try:
+        session.execute(f"SELECT * FROM {table} LIMIT 0".replace("%", "%%"), doing=f"read {name}")  # noqa: S608 (quoted)
+    except SourceError as error:
+        if code_of(error) in _NO_PRIVILEGE:
+            user, _, host = str(session.rows("SELECT CURRENT_USER() AS me")[0]["me"]).rpartition("@")
+            raise SourceError(
+                f"{user}@{host} may not read every column of {name} (or there is no such table); "
+                f"run on the source: GRANT SELECT ON {table} TO {quote_ident(user)}@{quote_ident(host)};"
+            ) from error
+        if code_of(error) in _NOT_THERE:
+            raise SourceError(f"no table {name} on {session.address}; {_similar(session, name)}") from error
+        raise
+
+
+def _similar(session: Session, name: str) -> str:
+    rows = session.rows("SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t FROM information_schema.TABLES")
+    there = [f"{row['s']}.{row['t']}" for row in rows]
+    schema_name, _, table_name = name.partition(".")
+    elsewhere = [other for other in there if other.partition(".")[2].lower() == table_name.lower()]
+    near = list(dict.fromkeys([*difflib.get_close_matches(name, there, n=3), *elsewhere]))[:3]
+    if near:
+        return f"did you mean {' or '.join(near)}? Correct source.table in dataset.yaml"
+    beside = sorted(other for other in there if other.partition(".")[0] == schema_name)[:10]
+    seen = f"tables that the user may see in {schema_name}: {', '.join(beside) or 'none'}"
+    return f"{seen}. Correct source.table in dataset.yaml, or grant the user SELECT on it"
+
+
+def _exactly(rows: Iterable[Row], names: tuple[str, str]) -> list[Row]:
+    """information_schema compares names without regard to case; `orders` and `Orders` can be two tables."""
+    return [row for row in rows if (row["TABLE_SCHEMA"], row["TABLE_NAME"]) == names]
+
+
+def _leads_usable_index(row: Row) -> bool:
+    # MySQL calls it IS_VISIBLE, MariaDB IGNORED; a functional index has no column.
+    usable = row.get("IS_VISIBLE", "YES") == "YES" and row.get("IGNORED", "NO") == "NO" and row["INDEX_TYPE"] == "BTREE"
+    return usable and row["SEQ_IN_INDEX"] == "1" and row["COLUMN_NAME"] is not None

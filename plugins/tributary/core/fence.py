@@ -10,14 +10,15 @@ Pure: the publishers bring the facts, and commit only on the very version that t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict
 
 from tributary.core.errors import CheckError
 from tributary.core.record import Record
 from tributary.core.staged import Read
-from tributary.core.window import Window, subtract
+from tributary.core.window import Window, midnight, subtract
 
 Day = date | None  # None: a table without partitions
 
@@ -64,6 +65,20 @@ def taken(reads: Iterable[Read], left: Sequence[Read]) -> list[Window]:
     """The ranges of `reads` that are not in `left`."""
     kept = [read.window for read in left if read.window]
     return [piece for read in reads if read.window for piece in subtract(read.window, kept)]
+
+
+def whole_days(reads: Iterable[Read], zone: ZoneInfo) -> tuple[date, ...]:
+    """The days of `zone` that `reads` hold from midnight to midnight, oldest first: the partitions that may be replaced.
+
+    A day of which only a part is left (the contract's zone was changed) is not among them: newer rows of it would be removed.
+    """
+    pieces = [piece for read in joined(reads) if read.window for piece in read.window.days(zone)]
+    return tuple(day for day, piece in pieces if piece == day_window(day, zone))
+
+
+def day_window(day: date, zone: ZoneInfo) -> Window:
+    """A day of `zone`, from midnight to midnight."""
+    return Window(midnight(day, zone), midnight(day + timedelta(days=1), zone))
 
 
 def joined(reads: Iterable[Read]) -> tuple[Read, ...]:

@@ -157,6 +157,13 @@ class LakeHook(BaseHook):
             raise LakeUnavailable(f"{self.uri(key)} has {stored:,} bytes, {written.size_bytes:,} were sent; the task writes it anew")
         return written
 
+    def part_schema(self, key: str) -> pa.Schema:
+        """Schema of a Parquet object, from its footer."""
+        import pyarrow.parquet as pq
+
+        with self.errors("read", key):
+            return pq.read_schema(f"{self.bucket}/{key}", filesystem=self.filesystem()).remove_metadata()
+
     def filesystem(self) -> S3FileSystem:
         """The store for Arrow; paths are `bucket/key`."""
         return self.access.filesystem()

@@ -31,7 +31,9 @@ class _Answer(Enum):
     OUTAGE = auto()
 
 
-# Order matters: a 403 for a wrong secret says "SignatureDoesNotMatch ... 403 Forbidden".
+# Order matters: a 403 for a wrong secret says "SignatureDoesNotMatch ... 403 Forbidden". Bare numbers are no sign: versions and keys
+# hold them too.
+_STATUS = r"(HTTP|status)( status)?( code)?:? "
 _SIGNS: tuple[tuple[_Answer, str], ...] = (
     (_Answer.WRONG_KEY, "InvalidAccessKeyId|SignatureDoesNotMatch|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|SIGNATURE_DOES_NOT_MATCH"),
     (_Answer.NO_BUCKET, "NoSuchBucket|NO_SUCH_BUCKET|bucket does not exist"),
@@ -39,9 +41,12 @@ _SIGNS: tuple[tuple[_Answer, str], ...] = (
         _Answer.OUTAGE,
         "ExpiredToken|SlowDown|SLOW_DOWN|InternalError|INTERNAL_FAILURE|ServiceUnavailable|SERVICE_UNAVAILABLE|RequestTimeout",
     ),
-    (_Answer.DENIED, r"AccessDenied|ACCESS_DENIED|\b403\b|Forbidden"),
-    (_Answer.NO_OBJECT, r"NoSuchKey|NO_SUCH_KEY|\b404\b|Object at location .* not found"),
-    (_Answer.OUTAGE, r"\b50[0-9]\b|NETWORK_CONNECTION|REQUEST_TIMEOUT|connect(ion)? (refused|reset|closed|error|was closed|to server)"),
+    (_Answer.DENIED, f"AccessDenied|ACCESS_DENIED|{_STATUS}403|Forbidden"),
+    (_Answer.NO_OBJECT, f"NoSuchKey|NO_SUCH_KEY|{_STATUS}404|Object at location .* not found"),
+    (
+        _Answer.OUTAGE,
+        f"{_STATUS}50[0-9]|NETWORK_CONNECTION|REQUEST_TIMEOUT|connect(ion)? (refused|reset|closed|error|was closed|to server)",
+    ),
     (_Answer.OUTAGE, "could not connect|failed to connect|error sending request|timed out|timeout|could not establish|curlCode"),
 )
 
@@ -86,12 +91,14 @@ def translate(error: Exception, doing: Doing, place: Place) -> TributaryError | 
         return _explain(_Answer.WRONG_KEY, str(error), doing, place)
     if isinstance(error, ClientError):
         code, status = error.response["Error"].get("Code", ""), error.response["ResponseMetadata"]["HTTPStatusCode"]
-        answer = _answer(f"{code} {status}")
+        answer = _answer(f"{code} HTTP {status}")
         text = f"{code or status} {error.response['Error'].get('Message', '')}".strip()
         if answer is None:
             return LakeError(f"could not {doing} {place}: {text}; see the store's log")
         return _explain(answer, text, doing, place)
-    if isinstance(error, OSError) or type(error).__module__.partition(".")[0].lstrip("_") in {"deltalake", "duckdb"}:
+    # DuckDB's other errors quote SQL, which may hold any word. A CommitFailedError is a lost race: the publisher's business.
+    foreign = type(error).__name__ in {"HTTPException", "IOException", "DeltaError", "TableNotFoundError"}
+    if isinstance(error, OSError) or foreign:
         answer = _answer(str(error))
         return None if answer is None else _explain(answer, _first_line(error), doing, place)
     return None

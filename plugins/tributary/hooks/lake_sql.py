@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tributary.core.errors import LakeError
+from tributary.core.errors import ContractError, LakeError
 from tributary.hooks.s3_access import S3Access
 
 if TYPE_CHECKING:
@@ -64,6 +65,79 @@ def identifier(name: str) -> str:
 def parquet_scan(uris: list[str]) -> str:
     """A table function over exactly these objects; no column is made up from folder names."""
     return f"read_parquet([{', '.join(quoted(uri) for uri in uris)}], hive_partitioning = false)"
+
+
+@contextmanager
+def sql_errors(file: str) -> Iterator[None]:
+    """What DuckDB says about somebody's query, as our error.
+
+    :raises ContractError: where the query is wrong or its values do not fit; outages of the store pass unchanged.
+    """
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
+        raise ContractError(
+            f"{file}: {error}; correct the query and run the whole DAG again (a run keeps the SQL it was planned with)"
+        ) from error
+
+
+# What Delta can store of DuckDB's types, and what to write instead of the others.
+_STORABLE = frozenset(
+    {
+        "boolean", "tinyint", "smallint", "integer", "bigint", "float", "double", "decimal", "varchar", "blob", "date", "timestamp",
+        "timestamp with time zone",
+    }
+)  # fmt: skip
+_INSTEAD = {
+    "hugeint": "DECIMAL(38, 0) or BIGINT (sum() of integers gives HUGEINT)",
+    "uhugeint": "DECIMAL(38, 0)",
+    "ubigint": "DECIMAL(20, 0)",
+    "utinyint": "SMALLINT",
+    "usmallint": "INTEGER",
+    "uinteger": "BIGINT",
+    "interval": "BIGINT, such as epoch_us(...)",
+    "time": "BIGINT, such as epoch_us(...)",
+}
+
+
+def refuse_unstorable(file: str, columns: list[str], types: list[Any]) -> None:
+    """Check a query's result types, before a row is computed.
+
+    :raises ContractError: one line for each column that Delta has no type for, with the CAST that helps.
+    """
+    problems = [
+        f"{file}: column {name} is {kind}, which Delta cannot store; CAST it to {_INSTEAD.get(leaf, 'VARCHAR')}"
+        for name, kind in zip(columns, types, strict=True)
+        for leaf in _leaves(kind)
+        if leaf not in _STORABLE
+    ]
+    if problems:
+        raise ContractError("\n".join(problems))
+
+
+def _leaves(kind: Any) -> Iterator[str]:
+    if kind.id in ("list", "struct", "map"):
+        for _, child in kind.children:
+            yield from _leaves(child)
+    else:
+        yield kind.id
+
+
+def day_of(column: str, *, zone: str, aware: bool) -> str:
+    """SQL of the day of a time in `zone`. A time without zone is UTC: every session of ours and of the server's defaults is.
+
+    :param aware: whether the lake column carries a zone (MySQL TIMESTAMP) or not (DATETIME).
+    """
+    utc = identifier(column) if aware else f"timezone('UTC', {identifier(column)})"
+    return f"CAST(timezone({quoted(zone)}, {utc}) AS DATE)"
+
+
+def time_literal(at: datetime, *, aware: bool) -> str:
+    """An instant as SQL, to compare with a lake column that carries a zone or not."""
+    text = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return f"TIMESTAMPTZ '{text}+00'" if aware else f"TIMESTAMP '{text}'"
 
 
 def _extension(name: str, version: str) -> Path:

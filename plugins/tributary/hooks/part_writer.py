@@ -56,6 +56,9 @@ def write_parquet(
             with lake_errors("write", place):
                 writer.write_table(pa.Table.from_batches(group, schema), row_group_size=2 * row_group_rows)
         with lake_errors("write", place):
+            # Makes the bytes, and so the ETag, of every attempt its own: a conditional replace must not take one attempt for another
+            # that had the same rows.
+            writer.add_key_value_metadata({"tributary.key": place.key})
             writer.close()
             size_bytes = sink.tell()
     finally:

@@ -1,0 +1,141 @@
+"""DeltaMerge: mutable rows on Delta. One MERGE upserts the staged rows by key; the newest cursor wins, in whatever order runs publish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tributary.core.fence import Commit, own, remaining, taken
+from tributary.core.keys import DatasetKeys
+from tributary.hooks.lake_sql import day_of, identifier, parquet_scan, time_literal
+from tributary.hooks.lake_table import LakeTable, delta_schema, once
+from tributary.publishers.delta_schema_change import grown
+from tributary.publishers.fenced_delta import fenced_delta
+from tributary.publishers.published import Published
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from duckdb import DuckDBPyConnection
+
+    from tributary.core.contract import Contract
+    from tributary.core.plan import Plan
+    from tributary.core.staged import Staged
+    from tributary.core.window import Window
+    from tributary.hooks.lake import LakeHook
+
+# Rows of one Arrow batch between DuckDB and delta-rs.
+BATCH_ROWS = 65_536
+
+
+class DeltaMerge:
+    """Upserts by key, one row per key, and never an older row over a newer one.
+
+    The partition column is computed from `partition.by`, which the contract promises never to change: the match may then look at the
+    touched partitions alone. Without a partition the match is by key over the whole table.
+    """
+
+    def __init__(self, hook: LakeHook, contract: Contract) -> None:
+        if contract.cursor is None:
+            raise ValueError(f"{contract.dataset}: mode merge without a cursor")  # a contract cannot be built so
+        self.hook = hook
+        self.contract = contract
+        self.cursor = contract.cursor.column
+        self.table = LakeTable(hook, DatasetKeys(contract.dataset, contract.lake.prefix).table)
+        self.partition_by = [contract.partition.column] if contract.partition else []
+
+    def publish(self, staged: Staged, plan: Plan, *, allow_shrink: bool = False) -> Published:  # noqa: ARG002 (an upsert loses no row)
+        """See `Publisher`."""
+        parts = self.hook.part_schema(staged.parts[0].key)
+        return fenced_delta(self.table, lambda: self._once(staged, plan, parts))
+
+    def _once(self, staged: Staged, plan: Plan, parts: pa.Schema) -> Published:
+        schema = delta_schema(self._with_partition(parts))
+        table = self.table.open_or_create(schema, self.partition_by)
+        commits = self.table.commits(table, since=staged.position.read_at)
+        if mine := own(staged.attempt, commits):
+            return Published("already", str(table.version()), mine.days, staged.parts, mine.rows)
+        left = remaining(staged.reads, commits)
+        newer = taken(staged.reads, left)
+        _, labels = grown(self.contract.dataset, self.table.uri, table.schema(), schema)
+        if newer:
+            labels = (*labels, f"superseded in part: newer data of {', '.join(map(str, newer[:3]))} stayed")
+
+        with self.hook.duckdb() as connection:
+            # A table, which spills to disk, and not a view: the days, the number and the rows are three readings.
+            connection.execute(f"CREATE TABLE source AS {self._source_sql(staged, parts, newer if left else [])}")
+            days, rows = self._days(connection), _count(connection)
+            if not left:
+                return Published("superseded", str(table.version()), days, (), 0)
+            note = Commit(attempt=staged.attempt, plan_hash=staged.plan_hash, window=plan.window, reads=tuple(left), rows=rows, days=days)
+            opened = table.version()
+            if rows:
+                self._merge(table, connection, note)
+        if table.version() == opened:
+            # No row was new, and delta-rs commits nothing then; a late older attempt must still find that it is older.
+            table.create_write_transaction([], "append", table.schema(), partition_by=self.partition_by, commit_properties=once(note))
+        return Published("published", str(table.version()), days, staged.parts, rows, labels)
+
+    def _source_sql(self, staged: Staged, parts: pa.Schema, newer: list[Window]) -> str:
+        """One row per key: the newest. A key is there twice where its row changed between the snapshots of two chunks."""
+        aware = parts.field(self.cursor).type.tz is not None
+        key, cursor = ", ".join(map(identifier, self.contract.key)), identifier(self.cursor)
+        day = ""
+        if self.contract.partition:
+            by = self.contract.partition.by
+            zone_aware = parts.field(by).type.tz is not None
+            day = f", {day_of(by, zone=self.contract.timezone, aware=zone_aware)} AS {identifier(self.contract.partition.column)}"
+        keep = " AND ".join(
+            f"NOT ({cursor} >= {time_literal(window.start, aware=aware)} AND {cursor} < {time_literal(window.end, aware=aware)})"
+            for window in newer
+        )
+        scan = parquet_scan([self.hook.uri(part.key) for part in staged.parts])
+        return (
+            f"SELECT *{day} FROM {scan} WHERE {keep or 'true'} "  # noqa: S608 (identifiers and literals are quoted)
+            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {cursor} DESC) = 1"
+        )
+
+    def _merge(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit) -> None:
+        from deltalake import WriterProperties
+
+        rows = connection.execute("SELECT * FROM source").to_arrow_reader(BATCH_ROWS)
+        match = [f"target.{_name(column)} = source.{_name(column)}" for column in (*self.partition_by, *self.contract.key)]
+        if self.partition_by:
+            # Spelt out, so that files of other days are not even opened.
+            days = ", ".join(f"DATE '{day.isoformat()}'" for day in note.days)
+            match.insert(0, f"target.{_name(self.partition_by[0])} IN ({days})")
+        every = {_name(column): f"source.{_name(column)}" for column in rows.schema.names}
+        merge = table.merge(
+            rows,
+            predicate=" AND ".join(match),
+            source_alias="source",
+            target_alias="target",
+            merge_schema=True,
+            writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+            commit_properties=once(note),
+        )
+        newest = f"source.{_name(self.cursor)} >= target.{_name(self.cursor)}"
+        merge.when_matched_update(every, predicate=newest).when_not_matched_insert(every).execute()
+
+    def _days(self, connection: DuckDBPyConnection) -> tuple[date, ...]:
+        if not self.partition_by:
+            return ()
+        column = identifier(self.partition_by[0])
+        return tuple(day for (day,) in connection.sql(f"SELECT DISTINCT {column} FROM source ORDER BY 1").fetchall())  # noqa: S608
+
+    def _with_partition(self, parts: pa.Schema) -> pa.Schema:
+        import pyarrow as pa
+
+        for column in self.partition_by:
+            parts = parts.append(pa.field(column, pa.date32()))
+        return parts
+
+
+def _count(connection: DuckDBPyConnection) -> int:
+    return int(connection.sql("SELECT count(*) FROM source").fetchall()[0][0])
+
+
+def _name(column: str) -> str:
+    """A column in delta-rs' SQL."""
+    return f"`{column}`"

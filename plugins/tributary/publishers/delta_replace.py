@@ -1,0 +1,101 @@
+"""DeltaReplace: append and snapshot on Delta. One commit replaces the window's partitions, or the whole table."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from tributary.core.fence import Commit, own, refuse_shrink, remaining, whole_days
+from tributary.core.keys import DatasetKeys
+from tributary.hooks.lake_table import LakeTable, delta_schema, once
+from tributary.publishers.delta_schema_change import grown
+from tributary.publishers.fenced_delta import fenced_delta
+from tributary.publishers.published import Published
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deltalake import DeltaTable, Schema
+
+    from tributary.core.certificate import Outcome
+    from tributary.core.contract import Contract
+    from tributary.core.plan import Plan
+    from tributary.core.staged import Part, Read, Staged
+    from tributary.hooks.lake import LakeHook
+
+
+class DeltaReplace:
+    """Adds the staged parts, which lie under the table already, and removes what the same partitions held, in one commit."""
+
+    def __init__(self, hook: LakeHook, contract: Contract) -> None:
+        self.hook = hook
+        self.contract = contract
+        self.table = LakeTable(hook, DatasetKeys(contract.dataset, contract.lake.prefix).table)
+        self.partition_by = [contract.partition.column] if contract.partition else []
+
+    def publish(self, staged: Staged, plan: Plan, *, allow_shrink: bool = False) -> Published:
+        """See `Publisher`."""
+        schema = self._staged_schema(staged)
+        max_shrink = 1.0 if allow_shrink else self.contract.max_shrink
+        return fenced_delta(self.table, lambda: self._once(staged, plan, schema, max_shrink))
+
+    def _once(self, staged: Staged, plan: Plan, schema: Schema, max_shrink: float) -> Published:
+        table = self.table.open_or_create(schema, self.partition_by)
+        commits = self.table.commits(table, since=staged.position.read_at)
+        if mine := own(staged.attempt, commits):
+            return self._published("already", staged, mine.days, table)
+        left = remaining(staged.reads, commits)
+        if not left:
+            return Published("superseded", str(table.version()), self._days(staged.reads), (), 0)
+
+        days = self._days(left)
+        parts = self._parts(staged, days)
+        new: dict[date | None, int] = {}
+        for part in parts:
+            new[part.partition] = new.get(part.partition, 0) + part.rows
+        there = LakeTable.rows_by_partition(table, self.partition_by)
+        now = {day: rows for day, rows in there.items() if not self.partition_by or day in days}
+        refuse_shrink(self.contract.dataset, now, new, max_shrink=max_shrink)
+
+        # A snapshot's table is what the source's table is now; a partition shares its table with those of other days.
+        schema, labels = grown(self.contract.dataset, self.table.uri, table.schema(), schema) if self.partition_by else (schema, ())
+        note = Commit(
+            attempt=staged.attempt,
+            plan_hash=staged.plan_hash,
+            window=plan.window,
+            reads=tuple(left),
+            rows=sum(part.rows for part in parts),
+            days=days,
+        )
+        table.create_write_transaction(
+            self.table.add_actions(parts, self.partition_by),
+            "overwrite",
+            schema,
+            partition_by=self.partition_by,
+            partition_filters=[(self.partition_by[0], "in", [day.isoformat() for day in days])] if self.partition_by else None,
+            commit_properties=once(note),
+        )
+        return self._published("published", staged, days, table, labels)
+
+    def _published(
+        self, outcome: Outcome, staged: Staged, days: tuple[date, ...], table: DeltaTable, labels: tuple[str, ...] = ()
+    ) -> Published:
+        parts = self._parts(staged, days)
+        dropped = sorted(set(self._days(staged.reads)) - set(days))
+        if dropped:
+            labels = (*labels, f"superseded in part: newer data of {len(dropped)} days stayed ({dropped[0]} to {dropped[-1]})")
+        return Published(outcome, str(table.version()), days, parts, sum(part.rows for part in parts), labels)
+
+    def _parts(self, staged: Staged, days: tuple[date, ...]) -> tuple[Part, ...]:
+        return tuple(part for part in staged.parts if not self.partition_by or part.partition in days)
+
+    def _days(self, reads: Iterable[Read]) -> tuple[date, ...]:
+        return whole_days(reads, self.contract.zone) if self.partition_by else ()
+
+    def _staged_schema(self, staged: Staged) -> Schema:
+        import pyarrow as pa
+
+        schema = self.hook.part_schema(staged.parts[0].key)
+        for column in self.partition_by:
+            schema = schema.append(pa.field(column, pa.date32()))
+        return delta_schema(schema)

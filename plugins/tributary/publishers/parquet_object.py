@@ -1,0 +1,133 @@
+"""ParquetObject: append and snapshot as plain Parquet. One object per partition under a fixed key, each replaced atomically."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tributary.core.errors import LakeError, LakeUnavailable
+from tributary.core.fence import Commit, day_window, refuse_shrink, remaining, whole_days
+from tributary.core.keys import DatasetKeys
+from tributary.core.staged import Read
+from tributary.hooks.object_swap import StoredObject, head, swap
+from tributary.publishers.fenced import Beaten, fenced
+from tributary.publishers.published import Published
+
+if TYPE_CHECKING:
+    from tributary.core.certificate import Outcome
+    from tributary.core.contract import Contract
+    from tributary.core.plan import Plan
+    from tributary.core.staged import Part, Staged
+    from tributary.hooks.lake import LakeHook
+
+# Our note in an object's metadata. S3 allows 2 KB of ASCII there.
+NOTE = "tributary"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A partition's place: what is to go there, and what lies there now."""
+
+    key: str
+    part: Part
+    read: Read
+    there: StoredObject | None
+    note: Commit | None
+
+
+class ParquetObject:
+    """Copies each staged part over its partition's object inside the store.
+
+    Atomic per partition and not across partitions: a reader of two days may see one new and one old. The fence is per object, in its
+    metadata; a crash in the middle leaves days that the next try finds to be its own.
+    """
+
+    def __init__(self, hook: LakeHook, contract: Contract) -> None:
+        self.hook = hook
+        self.contract = contract
+        self.keys = DatasetKeys(contract.dataset, contract.lake.prefix)
+        self.column = contract.partition.column if contract.partition else None
+
+    def publish(self, staged: Staged, plan: Plan, *, allow_shrink: bool = False) -> Published:
+        """See `Publisher`.
+
+        :raises LakeError: where an object that this project did not write lies under a fixed key.
+        """
+        max_shrink = 1.0 if allow_shrink else self.contract.max_shrink
+        wrote: set[str] = set()
+        return fenced(self.hook.uri(self.keys.table), lambda: self._once(staged, plan, max_shrink, wrote), beaten=Beaten)
+
+    def _once(self, staged: Staged, plan: Plan, max_shrink: float, wrote: set[str]) -> Published:
+        slots = [self._slot(part, staged) for part in staged.parts]
+        ours = [slot for slot in slots if not self._is_mine(slot, staged) and remaining([slot.read], [slot.note] if slot.note else [])]
+        refuse_shrink(
+            self.contract.dataset,
+            {slot.part.partition: slot.note.rows for slot in ours if slot.note},
+            {slot.part.partition: slot.part.rows for slot in ours},
+            max_shrink=max_shrink,
+        )
+        for slot in ours:
+            note = self._note(slot, staged, plan)
+            if not swap(self.hook, slot.part.key, slot.key, metadata={NOTE: _ascii(note)}, expected=slot.there):
+                raise Beaten(f"{slot.key} was replaced in between")  # or by ourselves, answer lost: the next look tells
+            wrote.add(slot.key)
+        return self._published([self._slot(slot.part, staged) for slot in slots] if ours else slots, staged, wrote)
+
+    def _published(self, slots: list[Slot], staged: Staged, wrote: set[str]) -> Published:
+        mine = [slot for slot in slots if self._is_mine(slot, staged)]
+        for slot in mine:
+            if slot.there and slot.there.size_bytes != slot.part.size_bytes:
+                raise LakeUnavailable(
+                    f"{self.hook.uri(slot.key)} has {slot.there.size_bytes:,} bytes, {slot.part.size_bytes:,} were staged; "
+                    "the task tries again"
+                )
+        outcome: Outcome = "published" if wrote else "already" if mine else "superseded"
+        kept = len(slots) - len(mine)
+        labels = (f"superseded in part: newer data of {kept} days stayed",) if mine and kept else ()
+        digest = hashlib.sha256("".join(f"{slot.key} {slot.there.etag}\n" for slot in slots if slot.there).encode()).hexdigest()[:16]
+        days = tuple(slot.part.partition for slot in mine or slots if slot.part.partition)
+        parts = tuple(slot.part for slot in mine)
+        return Published(outcome, digest, days, parts, sum(part.rows for part in parts), labels)
+
+    def _slot(self, part: Part, staged: Staged) -> Slot:
+        key = self.keys.published_object(self.column, part.partition)
+        there = head(self.hook, key)
+        note = None
+        if there is not None:
+            if NOTE not in there.metadata:
+                raise LakeError(
+                    f"{self.hook.uri(key)} was not written by a publish of {self.contract.dataset}; nothing was published. "
+                    "Move the object away, or give the dataset another lake.prefix"
+                )
+            note = Commit.model_validate_json(there.metadata[NOTE])
+        return Slot(key, part, self._read_of(part, staged), there, note)
+
+    def _read_of(self, part: Part, staged: Staged) -> Read:
+        for read in staged.reads:
+            if read.window is None or part.partition in whole_days([read], self.contract.zone):
+                window = day_window(part.partition, self.contract.zone) if part.partition else None
+                return Read(window=window, position=read.position)
+        raise LakeError(f"{self.contract.dataset}: part {part.key} belongs to no range that was read; clear the run's first task")
+
+    @staticmethod
+    def _is_mine(slot: Slot, staged: Staged) -> bool:
+        return slot.note is not None and slot.note.attempt == staged.attempt
+
+    @staticmethod
+    def _note(slot: Slot, staged: Staged, plan: Plan) -> Commit:
+        # Without the GTID set, which can be longer than the 2 KB that S3 allows; the order of positions does not need it.
+        read = Read(window=slot.read.window, position=slot.read.position.model_copy(update={"gtid": None}))
+        return Commit(
+            attempt=staged.attempt,
+            plan_hash=staged.plan_hash,
+            window=plan.window,
+            reads=(read,),
+            rows=slot.part.rows,
+            days=(slot.part.partition,) if slot.part.partition else (),
+        )
+
+
+def _ascii(note: Commit) -> str:
+    return json.dumps(note.model_dump(mode="json"), separators=(",", ":"))

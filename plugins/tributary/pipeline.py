@@ -95,7 +95,9 @@ def chain(contract: Contract, *, transformed: bool) -> PublishOperator:
     common: dict[str, Any] = {"dataset": contract.dataset, "lake_conn_id": contract.lake.connection}
     wait = WaitUntilSafeOperator(task_id="wait_until_safe", dataset=contract.dataset)
     plan = PlanOperator(task_id="plan", safe=wait.output, **common)
-    extract = ExtractOperator.partial(task_id="extract", plan_key=plan.output, **common).expand(group=XComArg(plan, GROUPS))
+    extract = ExtractOperator.partial(
+        task_id="extract", plan_key=plan.output, map_index_template=ExtractOperator.LABEL_TEMPLATE, **common
+    ).expand(group=XComArg(plan, GROUPS))
     transform = TransformOperator(task_id="transform", plan_key=plan.output, manifests=extract.output, **common) if transformed else None
     check = CheckOperator(
         task_id="check", plan_key=plan.output, manifests=extract.output, transformed=transform.output if transform else None, **common

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from cli.stack.errors import Unhealthy
 from cli.stack.service import Service, http_get
@@ -91,22 +93,24 @@ def _check_job(job: str, service: str, settings: Settings) -> None:
 
 def _check_worker(name: str, settings: Settings) -> None:
     node = f"celery@{name}"
-    if node not in {next(iter(reply)) for reply in ping(settings, [node])}:
+    with control(settings) as celery:
+        answers = celery.ping(destination=[node], timeout=1.5, limit=1)
+    if not answers:
         raise Unhealthy(f"Celery node {node} does not answer")
 
 
-def ping(settings: Settings, nodes: list[str]) -> list[dict[str, object]]:
-    """Answers of the Celery nodes named, through RabbitMQ; `Unhealthy` when RabbitMQ cannot be reached."""
+@contextmanager
+def control(settings: Settings) -> Iterator[Any]:
+    """Celery's remote control (`ping`, `inspect`) through RabbitMQ; `Unhealthy` when RabbitMQ cannot be reached."""
     with _importing:  # celery's lazy module breaks when two threads import it first
         from celery import Celery  # 0.3 s, and only workers need it
         from kombu.exceptions import OperationalError
 
     with Celery(broker=settings.broker_url, set_as_current=False) as app:
         try:
-            answers: list[dict[str, object]] = app.control.ping(destination=nodes, timeout=1.5, limit=len(nodes))
+            yield app.control
         except (OperationalError, OSError) as error:
             raise Unhealthy(f"RabbitMQ cannot be asked for its workers: {error}") from error
-    return answers
 
 
 def _check_flower(settings: Settings) -> None:

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+# Airflow reads its configuration when it is imported and writes files into its home: tests get one of their own.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="tributary-airflow-")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
 import pytest
+
 from cli.stack.settings import Settings
+from tests.skip_guard import ALLOWED, SkipGuard
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A small shop: tests that need more rows make their own.
 GIVEN = {"SHOP_ROWS": "20000"}
+
+
+# Cheap tests first: a mistake shows in seconds, not after the stack has started.
+COST = ("services", "stack", "browser")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(SkipGuard(ALLOWED))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: max((COST.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in COST), default=0))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,82 @@
+"""What the README and the docs say is there, and is what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.__main__ import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def lake(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # The datasets of this checkout, whatever the test stack reads.
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}", "TRIBUTARY_SQL_DIR": str(ROOT / "include" / "sql")}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "cli", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def commands_of(text: str) -> set[str]:
+    return set(re.findall(r"\./lake ([a-z]+)", text))
+
+
+def test_every_command_that_a_page_names_exists() -> None:
+    assert len(commands_of(README)) > 10
+    named = {(page.name, command) for page in PAGES for command in commands_of(page.read_text("utf-8"))}
+    assert not {(page, command) for page, command in named if command not in COMMANDS}
+
+
+def test_every_command_is_in_the_help_and_has_help_of_its_own() -> None:
+    shown = lake("--help").stdout
+    assert not [command for command in COMMANDS if not re.search(rf"\b{command}\b", shown)]
+    assert {"demo", "test", "up", "down", "query", "airflow"} <= set(COMMANDS)
+
+
+def test_every_command_has_its_file() -> None:
+    assert not [command for command in COMMANDS if not (ROOT / "cli" / f"{command}.py").is_file()]
+
+
+def test_every_variable_that_the_readme_names_is_one() -> None:
+    from cli.env_file import KEYS
+
+    named = set(re.findall(r"`(?:[^`]*\W)?([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)(?:=[^`]*)?`", README))
+    ours = {name for name in named if not name.startswith("AIRFLOW_CONN_")}
+    assert ours, "the pattern found nothing"
+    assert not ours - set(KEYS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if not target.startswith(("http://", "https://", "#")):
+            assert (page.parent / target.partition("#")[0]).exists(), f"{page.name} links to {target}"
+
+
+def test_files_that_the_readme_names_are_there() -> None:
+    named = re.findall(r"`((?:dags|plugins|cli|config|sample|docs|include|tests)/[\w./-]*)`", README)
+    assert len(named) > 5
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_readme_has_no_placeholder_left() -> None:
+    assert not re.findall(r"@[A-Z]{3,}@|TODO|FIXME|TBD", README)
+
+
+def test_the_contract_in_the_readme_is_that_of_the_repository() -> None:
+    (shown,) = re.findall(r"```yaml\n(dataset: orders\n.*?)```", README, re.DOTALL)
+    file = (ROOT / "include" / "sql" / "orders" / "dataset.yaml").read_text("utf-8")
+    assert shown.strip() == file.partition("\n")[2].strip()
+
+
+def test_generated_pages_are_fresh() -> None:
+    done = lake("docs", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -51,9 +51,8 @@ def _password(length: int = 32) -> str:
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
-SECRETS: dict[str, Callable[[], str]] = {
-    name: _password
-    for name in (
+SECRETS: dict[str, Callable[[], str]] = dict.fromkeys(
+    (
         "AIRFLOW_DB_PASSWORD",
         "CELERY_RESULTS_PASSWORD",
         "POSTGRES_PASSWORD",
@@ -66,8 +65,9 @@ SECRETS: dict[str, Callable[[], str]] = {
         "FLOWER_PASSWORD",
         "MASKING_KEY",
         "SUPERVISOR_PASSWORD",
-    )
-} | {
+    ),
+    _password,
+) | {
     "AIRFLOW_ADMIN_PASSWORD": lambda: _password(16),  # a person types this one
     "AIRFLOW_FERNET_KEY": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
     "AIRFLOW_JWT_SECRET": lambda: _password(86),  # HS512 wants 64 bytes

@@ -22,8 +22,8 @@ def check_machine(settings: Settings, services: int) -> None:
     free = shutil.disk_usage(settings.home).free / GIB
     if free < need_disk:
         raise StackError(
-            f"{settings.home} has {free:.1f} GB of free disk, the stack wants {need_disk:g} GB: free some, or set LAKE_HOME to a larger disk "
-            "(LAKE_MIN_FREE_GB lowers the limit)."
+            f"{settings.home} has {free:.1f} GB of free disk, the stack wants {need_disk:g} GB: "
+            "free some, or set LAKE_HOME to a larger disk (LAKE_MIN_FREE_GB lowers the limit)."
         )
     # A few services are a fraction of the stack: a test of MariaDB alone needs no 3 GB.
     need_memory = float(os.environ.get("LAKE_MIN_MEMORY_GB", "3")) * min(1.0, services / 8)
@@ -43,7 +43,9 @@ def check_ports(settings: Settings, services: Iterable[Service]) -> None:
             check_port(settings, name, service.name)
             other = seen.setdefault(settings.port(name), name)
             if other != name:
-                raise StackError(f"{other} and {name} are both {settings.port(name)}: give one of them another port in {settings.home / '.env'}.")
+                raise StackError(
+                    f"{other} and {name} are both {settings.port(name)}: give one of them another port in {settings.home / '.env'}."
+                )
 
 
 def check_port(settings: Settings, name: str, service: str) -> None:
@@ -54,10 +56,13 @@ def check_port(settings: Settings, name: str, service: str) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except PermissionError as error:
-            raise StackError(f"Port {port} ({name}) is below 1024, which only root may use: set {name} to a higher one in {settings.home / '.env'}.") from error
+            raise StackError(
+                f"Port {port} ({name}) is below 1024, which only root may use: set a higher one in {settings.home / '.env'}."
+            ) from error
         except OSError as error:
             raise StackError(
-                f"Port {port}, which {service} needs, is taken by {_owner(port)}: end that program, or set {name} to another port in {settings.home / '.env'}."
+                f"Port {port}, which {service} needs, is taken by {_owner(port)}: "
+                f"end that program, or set {name} to another port in {settings.home / '.env'}."
             ) from error
 
 

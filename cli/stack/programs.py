@@ -65,8 +65,9 @@ def write_supervisor(settings: Settings, services: Iterable[Service]) -> bool:
     """Write supervisord.conf and supervisord's own specification; True when the configuration differs from what was there."""
     templates = settings.repository / "config" / "supervisor"
     head = Template((templates / "supervisord.conf").read_text()).substitute(
-        logs=_ini(settings.logs), run=_ini(settings.run), port=settings.port("SUPERVISOR_PORT"), password=_ini(settings["SUPERVISOR_PASSWORD"])
-    )
+        logs=_ini(settings.logs), run=_ini(settings.run), port=settings.port("SUPERVISOR_PORT"),
+        password=_ini(settings["SUPERVISOR_PASSWORD"]),
+    )  # fmt: skip
     program = Template((templates / "program.conf").read_text())
     programs = [
         program.substitute(

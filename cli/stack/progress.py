@@ -29,6 +29,7 @@ class Lines(Progress):
         self._began = time.monotonic()
 
     def report(self, name: str, state: str, detail: str = "") -> None:
+        """Print the line."""
         if state in {"ready", "stopped", "failed"}:
             seconds = time.monotonic() - self._began
             line = f"{name:<15}{state} after {seconds:4.1f} s  {detail}".rstrip()
@@ -45,6 +46,7 @@ class LiveTable(Progress):
         self._lock = threading.Lock()
 
     def report(self, name: str, state: str, detail: str = "") -> None:
+        """Redraw the table."""
         with self._lock:
             self._rows[name] = (state, detail, time.monotonic() - self._began)
             self._live.update(self._table())

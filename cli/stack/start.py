@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.stack import orphans, preflight, programs, registry, steps
-from cli.stack.progress import Progress
 from cli.stack.errors import StackError, Unhealthy
+from cli.stack.progress import Progress
 from cli.stack.service import Service
 from cli.stack.settings import Settings
 from cli.stack.supervisor import Supervisor
@@ -49,6 +49,10 @@ def exclusive(settings: Settings) -> Iterator[None]:
     with (settings.home / ".stack.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+class _Abandoned(Exception):
+    """Another service failed while this one was waited for; that one is the news."""
 
 
 class _Start:
@@ -118,9 +122,10 @@ class _Start:
                 finished, _ = wait(jobs, return_when=FIRST_COMPLETED)
                 for job in finished:
                     name = jobs.pop(job)
+                    if isinstance(job.exception(), _Abandoned):
+                        continue
                     if job.exception():
                         self.failed.set()  # the others stop waiting
-                        waiting.clear()
                     job.result()
                     done.add(name)
 
@@ -129,11 +134,15 @@ class _Start:
 
     def _do(self, name: str, start: bool) -> None:
         try:
+            if self.failed.is_set():
+                raise _Abandoned
             if name in registry.STEPS:
                 self.progress.report(name, "starts")
                 steps.run(self.settings, name, lambda detail: self.progress.report(name, "starts", detail))
             else:
                 self._bring_up(self.wanted[name], start)
+        except _Abandoned:
+            raise
         except Exception:
             self.progress.report(name, "failed")
             raise
@@ -147,8 +156,15 @@ class _Start:
             self.supervisor.start(service.name)
         self.progress.report(service.name, "starts")
         self._wait_healthy(service)
-        if start:
+        self._provision(service)
+
+    def _provision(self, service: Service) -> None:
+        """Once per start of the service, also when an `up` was interrupted just before it."""
+        process = self.supervisor.processes()[service.name]
+        mark = self.settings.run / "services" / f"{service.name}.provisioned"
+        if not mark.exists() or mark.read_text() != str(process.reaper_pid):
             service.provision(self.settings)
+            mark.write_text(str(process.reaper_pid))
 
     def _wait_healthy(self, service: Service) -> None:
         reason = "it was not asked"
@@ -168,11 +184,11 @@ class _Start:
             return crashed or self.failed.is_set()
 
         poll(healthy, HEALTH_SECONDS, 0.2)
-        if self.failed.is_set():
-            return
         try:
             service.check(self.settings)
         except Unhealthy as error:
+            if self.failed.is_set():
+                raise _Abandoned from error
             log = self.settings.logs / f"{service.name}.log"
             raise StackError(
                 f"{service.name} did not become healthy ({reason}). The end of {log}:\n\n{tail(log, 15)}\n\n"

@@ -66,10 +66,13 @@ def _shop_is_loaded(settings: Settings) -> bool:
 
 def _logged(settings: Settings, name: str, arguments: list[str], env: dict[str, str]) -> None:
     log = settings.logs / f"{name}.log"
+    command = [settings.python, *arguments]
     with log.open("wb") as output:
         done = subprocess.run(
-            [settings.python, *arguments], env=env, cwd=settings.repository, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False
+            command, env=env, cwd=settings.repository, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
         )
     if done.returncode != 0:
         lines = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise StackError(f"{name} failed with exit code {done.returncode}. The end of {log}:\n\n{lines}\n\nMend what it says, then `./lake up` again.")
+        raise StackError(
+            f"{name} failed with exit code {done.returncode}. The end of {log}:\n\n{lines}\n\nMend what it says, then `./lake up` again."
+        )

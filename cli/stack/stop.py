@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cli.stack import orphans, registry
-from cli.stack.progress import Progress
 from cli.stack.errors import StackError
+from cli.stack.progress import Progress
 from cli.stack.settings import Settings
 from cli.stack.start import exclusive, poll
 from cli.stack.supervisor import Supervisor

@@ -22,7 +22,7 @@ _importing = threading.Lock()
 
 def services(settings: Settings) -> list[Service]:
     """All of Airflow, workers as many as `WORKERS`."""
-    env = _native(settings, settings.airflow_env())
+    env = _native(settings.airflow_env())
     component = partial(_service, settings, env=env, needs=("airflow-setup",))
     return [
         component("api-server", "api-server", check=_check_api, ports=("AIRFLOW_PORT",), shows=settings.api_url),
@@ -33,13 +33,13 @@ def services(settings: Settings) -> list[Service]:
         *(_worker(settings, name) for name in settings.worker_names),
         component("flower", "celery", "flower", "--hostname", "127.0.0.1", "--port", settings["FLOWER_PORT"],
                   "--flower-conf", str(settings.repository / "config" / "flower" / "flowerconfig.py"),
-                  env=_native(settings, settings.worker_env()) | {"FLOWER_PASSWORD": settings["FLOWER_PASSWORD"]},
+                  env=_native(settings.worker_env()) | {"FLOWER_PASSWORD": settings["FLOWER_PASSWORD"]},
                   check=_check_flower, ports=("FLOWER_PORT",), shows=settings.flower_url, needs=("postgres", "rabbitmq"),
                   grace_seconds=5),
     ]  # fmt: skip
 
 
-def _native(settings: Settings, env: Mapping[str, str]) -> dict[str, str]:
+def _native(env: Mapping[str, str]) -> dict[str, str]:
     # setproctitle would write over the variables that tell our processes from others.
     return {**env, "SPT_NOENV": "1", "AIRFLOW__CORE__HOSTNAME_CALLABLE": "cli.stack.hostname.service_name"}
 
@@ -60,7 +60,7 @@ def _worker(settings: Settings, name: str) -> Service:
         settings,
         name,
         *command,
-        env=_native(settings, settings.worker_env()),
+        env=_native(settings.worker_env()),
         check=partial(_check_worker, name),
         needs=("postgres", "rabbitmq"),
         grace_seconds=WORKER_GRACE_SECONDS,

@@ -15,12 +15,19 @@ from cli.stack.errors import StackError, Unhealthy
 
 # name -> what `./lake --help` says; the module cli.<name> is imported only when its command runs.
 COMMANDS = {
+    "demo": "Start everything, load the sample shop's history into the lake, and prove that the rows arrived.",
     "up": "Start the stack, or only the services named; quick when it runs already.",
     "down": "Stop everything; data, logs and secrets stay.",
     "status": "What runs, where, and since when.",
     "logs": "Print the last lines of a service's log; -f follows.",
     "clean": "Stop everything and delete data and logs.",
     "airflow": "The Airflow CLI in this project's environment, arguments unchanged.",
+    "add": "Write the contract of a live table: ./lake add shop.products.",
+    "check": "Are contracts, sources and lake fit to run? Each with the fix where they are not.",
+    "plan": "What a run would read; writes nothing.",
+    "query": "Read the lake with SQL.",
+    "docs": "Write the generated files of docs/; --check fails where they are stale.",
+    "traffic": "Keep writing to the sample shop as its application would, until Ctrl-C.",
     "queues": "RabbitMQ queues: messages ready and unacked, consumers.",
     "workers": "Celery workers: concurrency and what they run.",
     "env": "Write .lake/.env (secrets, ports, settings) and link .env to it for docker compose.",

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli import console, gaps
 from cli.stack import registry
 from cli.stack.errors import Unhealthy
 from cli.stack.service import Service
@@ -46,15 +47,26 @@ def _row(settings: Settings, service: Service, process: Process | None) -> dict[
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
-    """What runs, where, and since when; exit code 1 when a service that should run is not healthy."""
+    """What runs, where, since when, and what the lake holds; exit code 1 when a service that should run is not healthy."""
     settings = Settings.load()
     found = rows(settings)
+    lake = _datasets(settings, found)
     if as_json:
-        print(json.dumps({"home": str(settings.home), "services": found}))
+        print(json.dumps({"home": str(settings.home), "services": found, "datasets": console.plain(lake)}))
     else:
         _print(settings, found)
+        if lake:
+            gaps.show(lake)
     if any(row["state"] not in {"healthy", "stopped"} for row in found):
         raise typer.Exit(1)
+
+
+def _datasets(settings: Settings, found: list[dict[str, Any]]) -> list[gaps.DatasetStatus]:
+    """What is certified; nothing where the stack's own lake is down (it would only take long to say so)."""
+    if any(row["service"] == "seaweedfs" and row["state"] != "healthy" for row in found):
+        return []
+    console.enter(settings)
+    return gaps.datasets()
 
 
 def _print(settings: Settings, found: list[dict[str, Any]]) -> None:

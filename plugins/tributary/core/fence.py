@@ -37,6 +37,7 @@ class Commit(Record):
     reads: tuple[Read, ...]
     rows: int
     days: tuple[date, ...]  # partitions that the commit replaced or touched
+    version: int | None = None  # of the table; not written, known to who reads the log
 
 
 def own(attempt: str, commits: Iterable[Commit]) -> Commit | None:

@@ -57,7 +57,7 @@ class LakeTable:
         :raises CommitFailedError: where the winner's table is not to be seen yet; try again.
         """
         from deltalake import DeltaTable
-        from deltalake.exceptions import CommitFailedError
+        from deltalake.exceptions import CommitFailedError, DeltaError
 
         table = self.open()
         if table is not None:
@@ -68,7 +68,7 @@ class LakeTable:
                 return DeltaTable.create(
                     self.uri, schema, partition_by=partition_by, storage_options=self.hook.storage_options(), commit_properties=once()
                 )
-            except CommitFailedError:
+            except (CommitFailedError, DeltaError):  # another maker was faster, or had been since we looked
                 table = self.open()
                 if table is None:
                     raise
@@ -87,7 +87,7 @@ class LakeTable:
             while len(history) == limit and history[-1]["timestamp"] >= bound_ms:
                 limit *= 4
                 history = table.history(limit)
-        return [Commit.model_validate(entry[NOTE]) for entry in history if NOTE in entry]
+        return [Commit.model_validate({**entry[NOTE], "version": entry["version"]}) for entry in history if NOTE in entry]
 
     @staticmethod
     def rows_by_partition(table: DeltaTable, partition_by: list[str]) -> dict[Day, int]:
@@ -124,7 +124,9 @@ def once(note: Commit | None = None, **more: Any) -> CommitProperties:
     """Commit on exactly the version that was opened, or fail: delta-rs' own retries would commit beside what we have not looked at."""
     from deltalake import CommitProperties
 
-    return CommitProperties(max_commit_retries=0, custom_metadata=more | ({NOTE: note.model_dump(mode="json")} if note else {}))
+    return CommitProperties(
+        max_commit_retries=0, custom_metadata=more | ({NOTE: note.model_dump(mode="json", exclude={"version"})} if note else {})
+    )
 
 
 def delta_schema(schema: pa.Schema) -> DeltaSchema:

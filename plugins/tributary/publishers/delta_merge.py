@@ -53,9 +53,10 @@ class DeltaMerge:
     def _once(self, staged: Staged, plan: Plan, parts: pa.Schema) -> Published:
         schema = delta_schema(self._with_partition(parts))
         table = self.table.open_or_create(schema, self.partition_by)
+        opened = table.version()
         commits = self.table.commits(table, since=staged.position.read_at)
         if mine := own(staged.attempt, commits):
-            return Published("already", str(table.version()), mine.days, staged.parts, mine.rows)
+            return Published("already", str(mine.version), mine.days, staged.parts, mine.rows)
         left = remaining(staged.reads, commits)
         newer = taken(staged.reads, left)
         _, labels = grown(self.contract.dataset, self.table.uri, table.schema(), schema)
@@ -69,13 +70,12 @@ class DeltaMerge:
             if not left:
                 return Published("superseded", str(table.version()), days, (), 0)
             note = Commit(attempt=staged.attempt, plan_hash=staged.plan_hash, window=plan.window, reads=tuple(left), rows=rows, days=days)
-            opened = table.version()
-            if rows:
-                self._merge(table, connection, note)
-        if table.version() == opened:
+            committed = bool(rows) and self._merge(table, connection, note)
+        if not committed:
             # No row was new, and delta-rs commits nothing then; a late older attempt must still find that it is older.
             table.create_write_transaction([], "append", table.schema(), partition_by=self.partition_by, commit_properties=once(note))
-        return Published("published", str(table.version()), days, staged.parts, rows, labels)
+        # Without retries, a commit is the next version or none.
+        return Published("published", str(opened + 1), days, staged.parts, rows, labels)
 
     def _source_sql(self, staged: Staged, parts: pa.Schema, newer: list[Window]) -> str:
         """One row per key: the newest. A key is there twice where its row changed between the snapshots of two chunks."""
@@ -96,7 +96,7 @@ class DeltaMerge:
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {cursor} DESC) = 1"
         )
 
-    def _merge(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit) -> None:
+    def _merge(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit) -> bool:
         from deltalake import WriterProperties
 
         rows = connection.execute("SELECT * FROM source").to_arrow_reader(BATCH_ROWS)
@@ -116,7 +116,9 @@ class DeltaMerge:
             commit_properties=once(note),
         )
         newest = f"source.{_name(self.cursor)} >= target.{_name(self.cursor)}"
+        opened = table.version()
         merge.when_matched_update(every, predicate=newest).when_not_matched_insert(every).execute()
+        return table.version() > opened
 
     def _days(self, connection: DuckDBPyConnection) -> tuple[date, ...]:
         if not self.partition_by:

@@ -15,7 +15,7 @@ from tributary.publishers.published import Published
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deltalake import DeltaTable, Schema
+    from deltalake import Schema
 
     from tributary.core.certificate import Outcome
     from tributary.core.contract import Contract
@@ -43,7 +43,7 @@ class DeltaReplace:
         table = self.table.open_or_create(schema, self.partition_by)
         commits = self.table.commits(table, since=staged.position.read_at)
         if mine := own(staged.attempt, commits):
-            return self._published("already", staged, mine.days, table)
+            return self._published("already", staged, mine.days, mine.version)
         left = remaining(staged.reads, commits)
         if not left:
             return Published("superseded", str(table.version()), self._days(staged.reads), (), 0)
@@ -75,16 +75,17 @@ class DeltaReplace:
             partition_filters=[(self.partition_by[0], "in", [day.isoformat() for day in days])] if self.partition_by else None,
             commit_properties=once(note),
         )
-        return self._published("published", staged, days, table, labels)
+        # Without retries, a commit is the next version or none.
+        return self._published("published", staged, days, table.version() + 1, labels)
 
     def _published(
-        self, outcome: Outcome, staged: Staged, days: tuple[date, ...], table: DeltaTable, labels: tuple[str, ...] = ()
+        self, outcome: Outcome, staged: Staged, days: tuple[date, ...], version: int | None, labels: tuple[str, ...] = ()
     ) -> Published:
         parts = self._parts(staged, days)
         dropped = sorted(set(self._days(staged.reads)) - set(days))
         if dropped:
             labels = (*labels, f"superseded in part: newer data of {len(dropped)} days stayed ({dropped[0]} to {dropped[-1]})")
-        return Published(outcome, str(table.version()), days, parts, sum(part.rows for part in parts), labels)
+        return Published(outcome, str(version), days, parts, sum(part.rows for part in parts), labels)
 
     def _parts(self, staged: Staged, days: tuple[date, ...]) -> tuple[Part, ...]:
         return tuple(part for part in staged.parts if not self.partition_by or part.partition in days)

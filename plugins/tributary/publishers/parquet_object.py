@@ -130,4 +130,4 @@ class ParquetObject:
 
 
 def _ascii(note: Commit) -> str:
-    return json.dumps(note.model_dump(mode="json"), separators=(",", ":"))
+    return json.dumps(note.model_dump(mode="json", exclude={"version"}), separators=(",", ":"))

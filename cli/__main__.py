@@ -30,6 +30,8 @@ COMMANDS = {
     "traffic": "Keep writing to the sample shop as its application would, until Ctrl-C.",
     "queues": "RabbitMQ queues: messages ready and unacked, consumers.",
     "workers": "Celery workers: concurrency and what they run.",
+    "test": "Prove the project: lint, unit tests, then the real services on a stack of their own.",
+    "lint": "ruff, formatting, mypy strict.",
     "env": "Write .lake/.env (secrets, ports, settings) and link .env to it for docker compose.",
     "lock": "Write constraints.txt anew from requirements.txt.",
 }

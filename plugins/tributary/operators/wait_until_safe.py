@@ -73,7 +73,8 @@ class WaitUntilSafeOperator(StepOperator):
         """Called when the trigger has ended its wait."""
         contract, _ = load_dataset(self.dataset)
         verdict = Verdict.model_validate(event)
-        return self.translated(self._judged, window_of(contract, context), verdict, contract.wait.max_wait_s)
+        result: dict[str, Any] = self.translated(self._judged, window_of(contract, context), verdict, contract.wait.max_wait_s)
+        return result
 
     def _judged(self, window: Window, verdict: Verdict, max_wait_s: int) -> dict[str, Any]:
         if not verdict.safe:

@@ -30,6 +30,8 @@ def traffic(
     try:
         with shop:
             _run(shop, seconds, quiet=json)
+    except KeyboardInterrupt:
+        shop.stop()  # it has stopped already, unless the interrupt came while it started
     except TrafficError as error:
         print(f"lake traffic: {error}. Look at ./lake status; ./lake up starts what is missing.", file=sys.stderr)
         raise typer.Exit(1) from error
@@ -37,17 +39,14 @@ def traffic(
 
 
 def _run(shop: Traffic, seconds: float | None, *, quiet: bool) -> None:
-    """Report until the time is over; Ctrl-C ends it early and is no error."""
-    ends_at = time.monotonic() + (seconds if seconds is not None else float("inf"))
+    """Report until the time is over."""
     if not quiet:
         print(f"writing to the shop, about {shop.rate:g} transactions a second; Ctrl-C ends it", flush=True)
-    try:
-        while (left_s := ends_at - time.monotonic()) > 0:
-            shop.wait(min(REPORT_EVERY_S, left_s))
-            if not quiet:
-                print(_line(shop), flush=True)
-    except KeyboardInterrupt:
-        return
+    ends_at = time.monotonic() + (seconds if seconds is not None else float("inf"))
+    while (left_s := ends_at - time.monotonic()) > 0:
+        shop.wait(min(REPORT_EVERY_S, left_s))
+        if not quiet:
+            print(_line(shop), flush=True)
 
 
 def _line(shop: Traffic) -> str:

@@ -85,13 +85,11 @@ class Traffic:
         except MySQLdb.Error as error:
             raise TrafficError(f"{self._where()}: {error}") from error
         self._started_at = time.monotonic()
-        steps = [self._short] * self.connections + [self._long]
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(step, Random(f"{self.seed}-{number}")), name=f"traffic-{number}")
-            for number, step in enumerate(steps)
-        ]
-        for thread in self._threads:
+        for number, step in enumerate([self._short] * self.connections + [self._long]):
+            random = Random(f"{self.seed}-{number}")
+            thread = threading.Thread(target=self._guarded, args=(step, random), name=f"traffic-{number}")
             thread.start()
+            self._threads.append(thread)
 
     def stop(self) -> None:
         """End every transaction and wait for the writers; a second call does nothing."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,16 @@ from tests.skip_guard import ALLOWED, SkipGuard
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A small shop: tests that need more rows make their own.
-GIVEN = {"SHOP_ROWS": "20000"}
+GIVEN = {
+    "SHOP_ROWS": "20000",
+    # Beside the project's DAGs, those that tests of the stack need.
+    "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
+        [
+            {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(path)}}
+            for name, path in (("dags-folder", REPOSITORY / "dags"), ("stack-tests", REPOSITORY / "tests" / "stack" / "dags"))
+        ]
+    ),
+}
 
 
 # Cheap tests first: a mistake shows in seconds, not after the stack has started.
@@ -37,12 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Settings of the test home, `$LAKE_HOME` or `.lake/test`, with the services up that the collected tests ask for.
 
-    What this fixture started it also stops, unless LAKE_TEST_KEEP is set (then the next run finds it up).
+    What this fixture started it also stops, unless LAKE_KEEP_TEST_STACK is set (then the next run finds it up).
     """
     home = Path(os.environ.get("LAKE_HOME") or REPOSITORY / ".lake" / "test").absolute()
     if home == REPOSITORY / ".lake":
         pytest.exit("LAKE_HOME is the stack you work with; tests delete and kill. Unset it to use .lake/test.", returncode=2)
-    settings = Settings.load(home, GIVEN)
+    settings = with_own_datasets(Settings.load(home, GIVEN))
     marked = {marker.name for item in request.session.items for marker in item.iter_markers()}
     wanted = None if "stack" in marked else ["mariadb", "seaweedfs"] if "services" in marked else []
     if wanted == []:
@@ -56,5 +67,18 @@ def settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
     was_running = Supervisor(settings).running()
     start(settings, wanted)
     yield settings
-    if not was_running and not os.environ.get("LAKE_TEST_KEEP"):
+    if not was_running and not os.environ.get("LAKE_KEEP_TEST_STACK"):
         stop(settings)
+
+
+def with_own_datasets(settings: Settings) -> Settings:
+    """The stack reads contracts from a copy of include/sql, to which a test may add a dataset of its own, or a broken one."""
+    folder = settings.home / "datasets"
+    own = {"TRIBUTARY_SQL_DIR": str(folder), "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10"}
+    missing = {key: value for key, value in own.items() if key not in settings.values}
+    if missing:
+        with (settings.home / ".env").open("a") as file:
+            file.writelines(f"{key}={value}\n" for key, value in missing.items())
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(REPOSITORY / "include" / "sql", folder)
+    return Settings.load(settings.home)

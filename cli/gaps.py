@@ -120,14 +120,15 @@ def certified(hook: LakeHook, contract: Contract) -> Iterator[tuple[Window, date
 
 def whole_days(contract: Contract, windows: Sequence[Window]) -> set[date]:
     """Days of the contract's zone that the windows cover whole."""
-    from tributary.core.certificate import gaps
-    from tributary.core.window import Window
+    from tributary.core.window import Window, midnight, subtract
 
     if not windows:
         return set()
-    first, until = min(window.start for window in windows), max(window.end for window in windows)
-    every = {day for day, _ in Window(first, until).days(contract.zone)}
-    return every - set(gaps(windows, start=first, zone=contract.zone))
+    first = min(window.start for window in windows).astimezone(contract.zone).date()
+    last = (max(window.end for window in windows) - timedelta(microseconds=1)).astimezone(contract.zone).date()
+    span = Window(midnight(first, contract.zone), midnight(last + timedelta(days=1), contract.zone))
+    every = {day for day, _ in span.days(contract.zone)}
+    return every - {day for piece in subtract(span, windows) for day, _ in piece.days(contract.zone)}
 
 
 def _rows(hook: LakeHook, dataset: str) -> int | None:

@@ -1,0 +1,115 @@
+"""`./lake check`: each way in which a source, a lake or a contract can be unfit is named with its fix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import MySQLdb
+import pytest
+
+from cli.stack.settings import Settings
+from tests.cli.conftest import Command
+
+pytestmark = pytest.mark.services
+
+CONTRACT = """
+dataset: orders
+description: Orders.
+owner: tests
+source: {connection: shop, table: shop.orders}
+mode: merge
+key: [order_id]
+cursor: {column: updated_at}
+start: 2026-01-01
+"""
+
+
+@pytest.fixture
+def orders(datasets: Path) -> Path:
+    (datasets / "orders").mkdir()
+    file = datasets / "orders" / "dataset.yaml"
+    file.write_text(CONTRACT)
+    return file
+
+
+def states(stdout: str) -> dict[str, str]:
+    return {f"{finding['what']}: {finding['looked_at']}": finding["state"] for finding in json.loads(stdout)["findings"]}
+
+
+def changed(settings: Settings, name: str, **values: Any) -> dict[str, str]:
+    """An Airflow connection of the stack with other values."""
+    return {name: json.dumps({**json.loads(settings.airflow_env()[name]), **values})}
+
+
+@pytest.mark.usefixtures("orders")
+def test_a_sound_dataset_is_fine_in_every_respect(script: Command) -> None:
+    result = script("check", "orders", "--json")
+    assert result.exit_code == 0, result.stdout
+    found = states(result.stdout)
+    assert set(found.values()) == {"fine"}
+    assert len(found) == 7
+
+
+@pytest.mark.usefixtures("orders")
+def test_what_refuses_the_connection_is_named_with_the_fix(lake: Command, settings: Settings) -> None:
+    endpoint = json.loads(settings.airflow_env()["AIRFLOW_CONN_LAKE"])["extra"]
+    wrong = {
+        "check that the server runs": changed(settings, "AIRFLOW_CONN_SHOP", port=1),
+        "check login and password": changed(settings, "AIRFLOW_CONN_SHOP", password="wrong"),
+        "create bucket 'absent'": changed(
+            settings, "AIRFLOW_CONN_LAKE", extra={**endpoint, "service_config": {"s3": {"bucket_name": "absent"}}}
+        ),
+        "secret key": changed(settings, "AIRFLOW_CONN_LAKE", password="wrong"),
+    }
+    for said, environment in wrong.items():
+        result = lake("check", "orders", **environment)
+        assert result.exit_code == 1
+        assert said in result.stdout
+        assert "wrong" not in result.stdout + result.stderr
+
+
+@pytest.fixture
+def poor_reader(settings: Settings) -> Iterator[str]:
+    """A user without PROCESS; its password is its name."""
+    name = f"poor_{uuid4().hex[:8]}"
+    with closing(MySQLdb.connect(**settings.mysql("root", database=None))) as root, root.cursor() as cursor:
+        cursor.execute(f"CREATE USER '{name}'@'%' IDENTIFIED BY '{name}'")
+        cursor.execute(f"GRANT SELECT ON shop.* TO '{name}'@'%'")
+        yield name
+        cursor.execute(f"DROP USER '{name}'@'%'")
+
+
+@pytest.mark.usefixtures("orders")
+def test_a_source_without_process_is_degraded_with_the_grant_that_mends_it(lake: Command, settings: Settings, poor_reader: str) -> None:
+    result = lake("check", "orders", **changed(settings, "AIRFLOW_CONN_SHOP", login=poor_reader, password=poor_reader))
+    assert result.exit_code == 0, result.stdout
+    assert f"GRANT PROCESS ON *.* TO '{poor_reader}'@'%'" in result.stdout
+    assert "1 degraded" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("mode: merge", "moed: merge", "did you mean mode?"),
+        ("updated_at", "updatd_at", "did you mean updated_at?"),
+        ("shop.orders", "shop.order", "shop.orders"),
+        ("[order_id]", "[customer_id]", "write `key: [order_id]`"),
+    ],
+)
+def test_a_contract_that_does_not_fit_is_refused(lake: Command, orders: Path, old: str, new: str, said: str) -> None:
+    orders.write_text(CONTRACT.replace(old, new))
+    result = lake("check")
+    assert result.exit_code == 1
+    assert said in result.stdout
+
+
+@pytest.mark.usefixtures("datasets")
+def test_an_unknown_dataset_is_an_error(lake: Command) -> None:
+    result = lake("check", "ordres")
+    assert result.exit_code == 1
+    assert "no dataset 'ordres'" in result.stderr

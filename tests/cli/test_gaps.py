@@ -1,0 +1,75 @@
+"""The datasets part of `./lake status`: certified days and gaps."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from cli.gaps import DatasetStatus, datasets, show, whole_days
+from tests.cli.conftest import Command, write
+from tests.lake_support import Lake, contract, days
+from tributary.core.window import Window
+from tributary.hooks.lake import LakeHook
+
+
+def test_a_day_counts_only_where_it_is_covered_whole() -> None:
+    half = Window(days(4, 5).start, days(4, 5).start.replace(hour=12))
+    covered = whole_days(contract(), [days(1, 3), half])
+    assert covered == {date(2026, 1, 1), date(2026, 1, 2)}
+    assert whole_days(contract(), []) == set()
+
+
+def test_gaps_come_with_the_command_that_loads_them(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tuple(date(2026, 1, day) for day in range(2, 9))
+    show([DatasetStatus("orders", "merge", date(2026, 1, 1), date(2026, 1, 9), 2, 10, None, missing)])
+    printed = capsys.readouterr()
+    assert "orders: 7 days without certificate: 2026-01-02" in printed.err
+    assert "and 2 more" in printed.err
+    assert "--from-date 2026-01-02 --to-date 2026-01-08" in printed.err
+    assert printed.out.splitlines()[2].split()[-1] == "7"
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("fmt", ["delta", "parquet"])
+def test_status_names_the_days_between_certificates(hook: LakeHook, folder: Path, fmt: str) -> None:
+    dataset = Lake(hook, contract("append", fmt))
+    name = write(folder, dataset)
+    assert datasets() == [DatasetStatus(name, "append")]
+    for window in (days(2, 4), days(6, 7)):
+        dataset.publish(window, dataset.append_rows(window.start.day, 3), 1)
+        _certify(hook, dataset, window)
+    (status,) = datasets()
+    assert status.gaps == (date(2026, 1, 1), date(2026, 1, 4), date(2026, 1, 5))
+    assert (status.first_day, status.last_day, status.days, status.rows) == (date(2026, 1, 2), date(2026, 1, 6), 3, 6)
+    assert status.newest_publish is not None
+
+
+@pytest.mark.services
+def test_a_broken_contract_is_a_problem_of_its_dataset_alone(hook: LakeHook, folder: Path) -> None:
+    write(folder, Lake(hook, contract()))
+    (folder / "broken").mkdir()
+    (folder / "broken" / "dataset.yaml").write_text("dataset: broken\n")
+    broken, sound = sorted(datasets(), key=lambda status: not status.problem)
+    assert "broken/dataset.yaml:1" in broken.problem
+    assert not sound.problem
+
+
+@pytest.mark.services
+def test_lake_status_holds_the_datasets(lake: Command, hook: LakeHook, folder: Path) -> None:
+    name = write(folder, Lake(hook, contract()))
+    shown = json.loads(lake("status", "--json").stdout)
+    assert [status["dataset"] for status in shown["datasets"]] == [name]
+    assert name in lake("status").stdout
+
+
+@pytest.fixture
+def folder(datasets: Path) -> Path:
+    return datasets
+
+
+def _certify(hook: LakeHook, dataset: Lake, window: Window) -> None:
+    """What status reads of a certificate is its key."""
+    hook.put_if_absent(dataset.keys.certificate(window, "attempt"), b"{}")

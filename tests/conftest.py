@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 # Airflow reads its configuration when it is imported and writes files into its home: tests get one of their own.
@@ -22,6 +23,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # A small shop: tests that need more rows make their own.
 GIVEN = {
     "SHOP_ROWS": "20000",
+    # One scheduled run of each DAG, yesterday's; the days before belong to the tests.
+    "SHOP_SCHEDULE_START": (datetime.now(UTC).date() - timedelta(days=1)).isoformat(),
+    # A dataset that a test adds is seen soon.
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
     # Beside the project's DAGs, those that tests of the stack need.
     "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
         [
@@ -53,7 +58,7 @@ def settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
     home = Path(os.environ.get("LAKE_HOME") or REPOSITORY / ".lake" / "test").absolute()
     if home == REPOSITORY / ".lake":
         pytest.exit("LAKE_HOME is the stack you work with; tests delete and kill. Unset it to use .lake/test.", returncode=2)
-    settings = with_own_datasets(Settings.load(home, GIVEN))
+    settings = Settings.load(home, GIVEN | {"TRIBUTARY_SQL_DIR": str(own_datasets(home))})
     marked = {marker.name for item in request.session.items for marker in item.iter_markers()}
     wanted = None if "stack" in marked else ["mariadb", "seaweedfs"] if "services" in marked else []
     if wanted == []:
@@ -71,14 +76,9 @@ def settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
         stop(settings)
 
 
-def with_own_datasets(settings: Settings) -> Settings:
-    """The stack reads contracts from a copy of include/sql, to which a test may add a dataset of its own, or a broken one."""
-    folder = settings.home / "datasets"
-    own = {"TRIBUTARY_SQL_DIR": str(folder), "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10"}
-    missing = {key: value for key, value in own.items() if key not in settings.values}
-    if missing:
-        with (settings.home / ".env").open("a") as file:
-            file.writelines(f"{key}={value}\n" for key, value in missing.items())
+def own_datasets(home: Path) -> Path:
+    """A copy of include/sql, which the stack reads: a test may add a dataset of its own to it, or a broken one."""
+    folder = home / "datasets"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(REPOSITORY / "include" / "sql", folder)
-    return Settings.load(settings.home)
+    return folder

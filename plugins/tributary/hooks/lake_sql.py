@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tributary.core.errors import ContractError, LakeError
+from tributary.core.errors import CheckError, ContractError, LakeError
 from tributary.hooks.s3_access import S3Access
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 # A worker of 4 slots on a small machine: DuckDB spills to disk above this, it does not fail.
 MEMORY_LIMIT = "1GB"
@@ -62,14 +63,22 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def parquet_scan(uris: list[str]) -> str:
-    """A table function over exactly these objects; no column is made up from folder names."""
-    return f"read_parquet([{', '.join(quoted(uri) for uri in uris)}], hive_partitioning = false)"
+# Names the object that a row came from; no MySQL column of that name is likely, and one would be an error, not a mix-up.
+OBJECT = "__object"
+
+
+def parquet_scan(uris: Iterable[str], *, with_object: bool = False) -> str:
+    """A table function over exactly these objects; no column is made up from folder names.
+
+    :param with_object: adds the column `__object`, the URI that the row came from.
+    """
+    more = f", filename = {quoted(OBJECT)}" if with_object else ""
+    return f"read_parquet([{', '.join(quoted(uri) for uri in uris)}], hive_partitioning = false{more})"
 
 
 @contextmanager
 def sql_errors(file: str) -> Iterator[None]:
-    """What DuckDB says about somebody's query, as our error.
+    """What DuckDB says about somebody's query, as our error; also while its result is streamed.
 
     :raises ContractError: where the query is wrong or its values do not fit; outages of the store pass unchanged.
     """
@@ -78,9 +87,48 @@ def sql_errors(file: str) -> Iterator[None]:
     try:
         yield
     except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
-        raise ContractError(
-            f"{file}: {error}; correct the query and run the whole DAG again (a run keeps the SQL it was planned with)"
-        ) from error
+        raise _wrong(file, error) from error
+    except OSError as error:  # an Arrow stream has no other word for an error of its producer
+        if _VALUE_ERROR.match(str(error)):
+            raise _wrong(file, error) from error
+        raise
+
+
+@contextmanager
+def decode_errors(what: str) -> Iterator[None]:
+    """What DuckDB says about a part that it cannot decode; outages of the store pass unchanged.
+
+    :raises CheckError: where a part is no whole Parquet file.
+    """
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
+        raise CheckError(f"{what}: {error}; nothing was published. Clear the task 'plan' to read anew") from error
+
+
+_VALUE_ERROR = re.compile(r"(Conversion|Out of Range|Mismatch Type|Invalid Input|Invalid|Not implemented) Error", re.IGNORECASE)
+
+
+def _wrong(file: str, error: Exception) -> ContractError:
+    return ContractError(f"{file}: {error}; correct the query and start a new run (a run keeps the SQL that it was planned with)")
+
+
+def query(connection: DuckDBPyConnection, file: str, sql: str, params: dict[str, object] | None = None) -> DuckDBPyRelation:
+    """Somebody's query as a relation, bound and typed but not yet run.
+
+    :param params: values of its `$name`s; it has to use them all.
+    :raises ContractError: where it is wrong, or not exactly one SELECT.
+    """
+    with sql_errors(file):
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type.name != "SELECT":
+            raise ContractError(f"{file}: has {len(statements)} statements, or one that is no SELECT; write one SELECT")
+        missing = set(params or ()) - statements[0].named_parameters
+        if missing:
+            raise ContractError(f"{file}: does not use ${sorted(missing)[0]}; say with it what the query is computed for")
+        return connection.sql(sql, params=params) if params else connection.sql(sql)
 
 
 # What Delta can store of DuckDB's types, and what to write instead of the others.

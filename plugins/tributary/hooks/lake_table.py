@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deltalake import Schema as DeltaSchema
     from deltalake.transaction import AddAction, RemoveAction
 
+    from tributary.core.record import Record
     from tributary.core.staged import Part
     from tributary.hooks.lake import LakeHook
 
@@ -56,7 +57,7 @@ class LakeTable:
 
         :raises CommitFailedError: where the winner's table is not to be seen yet; try again.
         """
-        from deltalake import DeltaTable
+        from deltalake import CommitProperties, DeltaTable
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         table = self.open()
@@ -66,7 +67,11 @@ class LakeTable:
             try:
                 # No retries here too: with delta-rs' own, every one of several makers "wins" and resets the table's metadata.
                 return DeltaTable.create(
-                    self.uri, schema, partition_by=partition_by, storage_options=self.hook.storage_options(), commit_properties=once()
+                    self.uri,
+                    schema,
+                    partition_by=partition_by,
+                    storage_options=self.hook.storage_options(),
+                    commit_properties=CommitProperties(max_commit_retries=0),
                 )
             except (CommitFailedError, DeltaError):  # another maker was faster, or had been since we looked
                 table = self.open()
@@ -75,7 +80,11 @@ class LakeTable:
                 return table
 
     def commits(self, table: DeltaTable, since: datetime) -> list[Commit]:
-        """Our notes in the commits that may concern a publisher whose rows were read at `since`, newest first.
+        """Our notes in the commits that may concern a publisher whose rows were read at `since`, newest first."""
+        return [Commit.model_validate({**note, "version": version}) for version, note in self.notes(table, NOTE, since)]
+
+    def notes(self, table: DeltaTable, name: str, since: datetime) -> list[tuple[int, dict[str, Any]]]:
+        """Version and note of every commit since `since` that has one of that name, newest first.
 
         Whoever read later than we did committed after `since`; older commits are not looked at, so the log need only keep commits
         for as long as an attempt may live (Delta keeps 30 days).
@@ -87,7 +96,7 @@ class LakeTable:
             while len(history) == limit and history[-1]["timestamp"] >= bound_ms:
                 limit *= 4
                 history = table.history(limit)
-        return [Commit.model_validate({**entry[NOTE], "version": entry["version"]}) for entry in history if NOTE in entry]
+        return [(entry["version"], entry[name]) for entry in history if name in entry]
 
     @staticmethod
     def rows_by_partition(table: DeltaTable, partition_by: list[str]) -> dict[Day, int]:
@@ -120,13 +129,11 @@ class LakeTable:
         ]
 
 
-def once(note: Commit | None = None, **more: Any) -> CommitProperties:
+def once(note: Record, name: str = NOTE) -> CommitProperties:
     """Commit on exactly the version that was opened, or fail: delta-rs' own retries would commit beside what we have not looked at."""
     from deltalake import CommitProperties
 
-    return CommitProperties(
-        max_commit_retries=0, custom_metadata=more | ({NOTE: note.model_dump(mode="json", exclude={"version"})} if note else {})
-    )
+    return CommitProperties(max_commit_retries=0, custom_metadata={name: note.model_dump(mode="json", exclude={"version"})})
 
 
 def delta_schema(schema: pa.Schema) -> DeltaSchema:

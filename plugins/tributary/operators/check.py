@@ -1,0 +1,125 @@
+"""CheckOperator: prove that the written parts are what the source had, and that the contract's rules hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from tributary.core.checks import parse_checks
+from tributary.core.errors import CheckError
+from tributary.core.fence import joined
+from tributary.core.keys import DatasetKeys
+from tributary.core.plan import Plan
+from tributary.core.position import oldest
+from tributary.core.reconcile import compare
+from tributary.core.staged import CheckResult, Extracted, Part, Read, ReadChunk, Staged, Transformed
+from tributary.operators.base import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from tributary.hooks.lake import LakeHook
+
+
+class CheckOperator(StepOperator):
+    """Fifth step. Nothing is published unless all of this holds:
+
+    * every chunk of the plan was read exactly once, with as many rows as the source counted in the same snapshot;
+    * DuckDB, which wrote none of the extracted parts, decodes as many rows and NULLs per column as were counted while they were written;
+    * no key is there twice, no key, cursor or partition column is NULL, no row lies outside its partition;
+    * no `#fail` check of `checks.sql` (that of the plan) selects a row over the view `new_rows`. `#warn` checks are recorded.
+
+    :param dataset: name of the dataset's folder.
+    :param plan_key: (templated) object key of the plan.
+    :param manifests: (templated) object keys of the `Extracted` manifests.
+    :param transformed: (templated) object key of the `Transformed` manifest; None where the dataset has no transform.
+    :param lake_conn_id: Airflow connection of the lake.
+    :raises CheckError: where something does not hold; says what, how many, and a sample row.
+    :raises ContractError: where `checks.sql` is wrong.
+
+    A retry checks anew. Returns the object key of the `Staged` manifest, whose attempt is the identity of the publish.
+    """
+
+    template_fields = ("plan_key", "manifests", "transformed")
+    ui_color = "#fef7e0"
+
+    def __init__(
+        self, *, dataset: str, plan_key: Any, manifests: Any, transformed: Any = None, lake_conn_id: str = "lake", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.dataset = dataset
+        self.plan_key = plan_key
+        self.manifests = manifests
+        self.transformed = transformed
+        self.lake_conn_id = lake_conn_id
+
+    def run(self, context: Context) -> str:  # noqa: ARG002
+        """Check, and write down what may be published."""
+        # Here and not above: DuckDB is slow to import, and DAG files are parsed all the time.
+        from tributary.hooks.lake import LakeHook
+        from tributary.operators.manifests import read_chunks
+
+        lake = LakeHook(self.lake_conn_id)
+        plan = lake.get_record(self.plan_key, Plan)
+        manifest_keys = list(self.manifests)
+        chunks = read_chunks(lake, plan, manifest_keys)
+        parts, nulls = self._final(lake, plan, chunks)
+        checks = self._check(lake, plan, parts, nulls)
+        staged = Staged(
+            attempt=str(uuid4()),
+            plan_key=self.plan_key,
+            plan_hash=plan.hash,
+            position=oldest(chunk.position for chunk in chunks),
+            reads=_reads(plan, chunks),
+            source_rows=sum(chunk.source_rows for chunk in chunks),
+            lake_rows=sum(part.rows for part in parts),
+            size_bytes=sum(part.size_bytes for part in parts),
+            nulls=nulls,
+            parts=parts,
+            checks=checks,
+            extract_seconds=sum(lake.get_record(key, Extracted).seconds for key in manifest_keys),
+        )
+        key = f"{DatasetKeys(plan.dataset, plan.contract.lake.prefix).run(plan.run_id, staged.attempt)}/staged.json"
+        lake.put_record(key, staged)
+        warned = ", ".join(f"{check.name} ({check.violations:,} rows)" for check in checks if check.violations)
+        self.log.info(
+            "checked %s %s: %s rows at the source, %s decoded from %d parts; %d checks, warnings: %s",
+            plan.dataset, plan.window, f"{staged.source_rows:,}", f"{staged.lake_rows:,}", len(parts), len(checks), warned or "none",
+        )  # fmt: skip
+        return key
+
+    def _final(self, lake: LakeHook, plan: Plan, chunks: tuple[ReadChunk, ...]) -> tuple[tuple[Part, ...], dict[str, int]]:
+        """The parts that will be published, and NULLs per column as counted while they were written."""
+        if self.transformed:
+            manifest = lake.get_record(self.transformed, Transformed)
+            if manifest.plan_hash != plan.hash:
+                raise CheckError(
+                    f"{plan.dataset}: the transform belongs to plan {manifest.plan_hash}, not {plan.hash}; clear the task 'transform'"
+                )
+            return manifest.parts, manifest.nulls
+        nulls: dict[str, int] = {}
+        for chunk in chunks:
+            for name, count in chunk.nulls.items():
+                nulls[name] = nulls.get(name, 0) + count
+        return tuple(chunk.part for chunk in chunks), nulls
+
+    @staticmethod
+    def _check(lake: LakeHook, plan: Plan, parts: tuple[Part, ...], nulls: dict[str, int]) -> tuple[CheckResult, ...]:
+        from tributary.hooks.lake_sql import decode_errors
+        from tributary.operators.new_rows import NewRows, refuse
+
+        checks = parse_checks(plan.checks_sql or "", f"{plan.dataset}/checks.sql")
+        with lake.duckdb() as connection, lake.errors("read", parts[0].key):
+            with decode_errors(f"{plan.dataset} {plan.window}"):
+                rows = NewRows(connection, lake, plan, parts)
+                decoded = rows.decode()
+            compare(plan, parts, nulls, decoded)
+            problems = rows.problems()
+            results = tuple(rows.run(check) for check in checks)
+        refuse(plan, problems, results)
+        return results
+
+
+def _reads(plan: Plan, chunks: tuple[ReadChunk, ...]) -> tuple[Read, ...]:
+    windows = {chunk.index: chunk.window for group in plan.groups for chunk in group}
+    return joined(Read(window=windows[chunk.index], position=chunk.position) for chunk in chunks)

@@ -1,0 +1,119 @@
+"""DeltaMart: one day of a table that is computed from other tables of the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import ConfigDict
+
+from tributary.core.errors import LakeError
+from tributary.core.keys import DatasetKeys
+from tributary.core.record import Record
+from tributary.hooks.lake_table import LakeTable, delta_schema, once
+from tributary.publishers.delta_schema_change import grown
+from tributary.publishers.fenced_delta import fenced_delta
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable, Schema
+
+    from tributary.core.staged import Part
+    from tributary.hooks.lake import LakeHook
+
+# Our note in a commit's metadata.
+NOTE = "tributary_mart"
+
+
+class MartCommit(Record):
+    """What a mart's commit says: which day, computed from which versions of its inputs."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    day: date
+    inputs: dict[str, int]  # dataset -> Delta version that was read
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """One day's result as it was computed from some versions of the inputs; the part lies under the mart's table."""
+
+    part: Part
+    schema: pa.Schema  # of the part: without the partition column
+
+
+@dataclass(frozen=True, slots=True)
+class MartPublished:
+    """What readers see now."""
+
+    rows: int
+    lake_version: int
+    inputs: Mapping[str, int]
+
+
+class DeltaMart:
+    """Replaces one day's partition, in one commit, and never by a result of older inputs.
+
+    Two runs of one day may overlap. Whoever finds, on the version that it would commit on, a result of the day from newer inputs
+    than it has read, computes again from the newest inputs: the last commit of a day is always one that saw them all.
+    """
+
+    def __init__(self, hook: LakeHook, mart: str, prefix: str, partition_column: str, inputs: Mapping[str, LakeTable]) -> None:
+        self.hook = hook
+        self.mart = mart
+        self.table = LakeTable(hook, DatasetKeys(mart, prefix).table)
+        self.partition_column = partition_column
+        self.inputs = inputs
+
+    def publish(self, day: date, compute: Callable[[Mapping[str, int]], Computed]) -> MartPublished:
+        """Compute and publish one day.
+
+        :param compute: makes the day's part from the given versions of the inputs; called again where they have been overtaken.
+        :raises LakeError: where an input has no table.
+        :raises ContractError: where the columns do not fit the mart's table.
+        :raises PublishConflict: where other publishers won every try.
+        """
+        since = datetime.now(UTC)
+        versions = self._versions()
+        result = compute(versions)
+
+        def try_once() -> MartPublished:
+            nonlocal versions, result
+            table = self.table.open_or_create(self._schema(result), [self.partition_column])
+            while self._overtaken(table, since, day, versions):
+                versions = self._versions()
+                result = compute(versions)
+                table = self.table.open_or_create(self._schema(result), [self.partition_column])
+            schema, _ = grown(self.mart, self.table.uri, table.schema(), self._schema(result))
+            table.create_write_transaction(
+                self.table.add_actions([result.part], [self.partition_column]),
+                "overwrite",
+                schema,
+                partition_by=[self.partition_column],
+                partition_filters=[(self.partition_column, "=", day.isoformat())],
+                commit_properties=once(MartCommit(day=day, inputs=dict(versions)), NOTE),
+            )
+            return MartPublished(result.part.rows, table.version() + 1, versions)
+
+        return fenced_delta(self.table, try_once)
+
+    def _versions(self) -> dict[str, int]:
+        found = {}
+        for name, table in self.inputs.items():
+            opened = table.open()
+            if opened is None:
+                raise LakeError(f"{self.mart} reads {name}, which has no table yet ({table.uri}); run the DAG {name} first")
+            found[name] = opened.version()
+        return found
+
+    def _overtaken(self, table: DeltaTable, since: datetime, day: date, versions: Mapping[str, int]) -> bool:
+        commits = [MartCommit.model_validate(note) for _, note in self.table.notes(table, NOTE, since)]
+        newer = (commit for commit in commits if commit.day == day)
+        return any(version > versions.get(name, version) for commit in newer for name, version in commit.inputs.items())
+
+    def _schema(self, result: Computed) -> Schema:
+        import pyarrow as pa
+
+        return delta_schema(result.schema.append(pa.field(self.partition_column, pa.date32())))

@@ -84,14 +84,13 @@ def _probe(session: Session, schema_name: str, table_name: str) -> None:
 
 def _similar(session: Session, name: str) -> str:
     rows = session.rows("SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t FROM information_schema.TABLES")
-    there = [f"{row['s']}.{row['t']}" for row in rows]
     schema_name, _, table_name = name.partition(".")
-    elsewhere = [other for other in there if other.partition(".")[2].lower() == table_name.lower()]
-    near = list(dict.fromkeys([*difflib.get_close_matches(name, there, n=3), *elsewhere]))[:3]
+    beside = sorted(str(row["t"]) for row in rows if row["s"] == schema_name)
+    near = [f"{schema_name}.{other}" for other in difflib.get_close_matches(table_name, beside, n=2)]
+    near += [f"{row['s']}.{row['t']}" for row in rows if str(row["t"]).lower() == table_name.lower()]
     if near:
-        return f"did you mean {' or '.join(near)}? Correct source.table in dataset.yaml"
-    beside = sorted(other for other in there if other.partition(".")[0] == schema_name)[:10]
-    seen = f"tables that the user may see in {schema_name}: {', '.join(beside) or 'none'}"
+        return f"did you mean {' or '.join(dict.fromkeys(near[:3]))}? Correct source.table in dataset.yaml"
+    seen = f"tables that the user may see in {schema_name}: {', '.join(beside[:10]) or 'none'}"
     return f"{seen}. Correct source.table in dataset.yaml, or grant the user SELECT on it"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed, wait_random_exponential
 
 from tributary.core.errors import SourceError, SourceUnavailable
 from tributary.core.safety import Reading, Writer
@@ -19,7 +19,7 @@ _IDLE_COMMANDS = frozenset(
     {"Sleep", "Daemon", "Binlog Dump", "Binlog Dump GTID", "Register Slave", "Register Replica", "Slave_IO", "Slave_SQL", "Slave_worker"}
 )
 _SYSTEM_USERS = frozenset({"system user", "event_scheduler"})
-_STALE_FOR_S = 5
+_STALE_FOR_S = 20
 
 _PROCESSES = (
     "SELECT ID, USER, HOST, COMMAND, TIME, STATE, LEFT(INFO, 120) AS INFO, UTC_TIMESTAMP(6) AS AT FROM information_schema.PROCESSLIST"
@@ -43,15 +43,14 @@ def read_safety(session: Session) -> Reading:
     :raises SourceUnavailable: where the server keeps showing an old list of transactions.
     """
     now = clock(session)
+    processes = session.rows(_PROCESSES, doing="list running statements")
     try:
-        # Refused without PROCESS, whereas the process list just shows nobody else.
-        session.execute("SELECT 1 FROM information_schema.INNODB_TRX LIMIT 1", doing="list open transactions")
+        transactions = _fresh_transactions(session)
     except SourceError as error:
         if code_of(error) != _PROCESS_MISSING:
             raise
+        # Without PROCESS the transactions are refused, whereas the process list just shows nobody else.
         return Reading(clock=now, writers=None)
-    processes = session.rows(_PROCESSES, doing="list running statements")
-    transactions = _fresh_transactions(session)
     own = str(session.connection_id)
     harmless = {row["ID"] for row in transactions if _only_reads(row)} | {own}
     users = {row["ID"]: row for row in processes}
@@ -65,15 +64,15 @@ def read_safety(session: Session) -> Reading:
 def _fresh_transactions(session: Session) -> list[Row]:
     """The open transactions, read after this call began.
 
-    The server caches the list and leaves it as it is for as long as somebody reads it more often than every 0.1 s. A transaction that we
-    open ourselves shows whether the list is new.
+    The server caches the list, and leaves it as it is for as long as somebody reads it more often than every 0.1 s: a monitor, or many
+    of us at midnight, hence the random waits. A transaction that we open ourselves shows whether the list is new.
     """
     session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
     session.execute("SET SESSION time_zone = 'SYSTEM'")
     own = str(session.connection_id)
     poll: Retrying = Retrying(
         retry=retry_if_result(lambda rows: all(row["ID"] != own for row in rows)),
-        wait=wait_fixed(0.12),
+        wait=wait_fixed(0.12) + wait_random_exponential(multiplier=0.12, max=3),
         stop=stop_after_delay(_STALE_FOR_S),
         retry_error_callback=lambda _: None,
     )

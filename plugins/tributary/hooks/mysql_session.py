@@ -54,6 +54,8 @@ class Session:
                 }
             )
         try:
+            # The server's number of this connection, as KILL wants it; the driver does not tell it while a query runs.
+            self.connection_id = int(self._connection.thread_id())
             self._keep_alive()
             self.version: str = self._connection.get_server_info()
             if wants_tls and not self.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0]["Value"]:
@@ -67,11 +69,6 @@ class Session:
     def is_mariadb(self) -> bool:
         """MariaDB, else MySQL."""
         return "mariadb" in self.version.lower()
-
-    @property
-    def connection_id(self) -> int:
-        """The server's number of this connection, as KILL wants it."""
-        return int(self._connection.thread_id())
 
     def execute(self, sql: str, doing: str = "prepare the session") -> None:
         """Run a statement that returns nothing."""
@@ -132,11 +129,11 @@ class Session:
                     end.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def _cut(self) -> None:
-        with self._socket() as end:
-            try:
+        try:
+            with self._socket() as end:
                 end.shutdown(socket.SHUT_RDWR)
-            except OSError:  # the peer was faster
-                return
+        except (OSError, MySQLdb.Error):  # the peer was faster, or the connection is closed already
+            return
 
     def _socket(self) -> socket.socket:
         return socket.socket(fileno=os.dup(self._connection.fileno()))

@@ -37,8 +37,8 @@ class ExtractOperator(StepOperator):
     :raises SourceError, LakeError: where the source or the lake refuses.
     :raises SourceUnavailable, LakeUnavailable: on an outage, a timeout or a killed query.
 
-    Memory is about one batch (`extract.batch_rows` rows, at most 64 MiB) twice, and one row group. A retry reads everything anew under
-    a new attempt, and what the dead attempt wrote is never named by a manifest. Returns the object key of the `Extracted` manifest.
+    Memory is about one batch (`extract.batch_rows` rows, at most 32 MiB) three times, and one row group. A retry reads everything anew
+    under a new attempt, and what the dead attempt wrote is never named by a manifest. Returns the object key of the `Extracted` manifest.
     """
 
     template_fields = ("plan_key", "group")

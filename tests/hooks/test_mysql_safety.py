@@ -1,0 +1,228 @@
+"""Who could still stamp rows: seen on a real server, in whatever time zone it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from tenacity import Retrying, stop_after_delay, wait_fixed
+
+from cli.stack.settings import Settings
+from tests.source_database import SourceDatabase, source_database
+from tributary.core.errors import SourceUnavailable
+from tributary.core.safety import Reading, Writer, judge
+from tributary.core.window import Window
+from tributary.hooks import mysql_safety
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module")
+def source(settings: Settings) -> Iterator[SourceDatabase]:
+    with source_database(settings) as database:
+        database.run("CREATE TABLE t (id INT PRIMARY KEY, at DATETIME(6))", "INSERT INTO t VALUES (1, NULL), (2, NULL)")
+        yield database
+
+
+@pytest.fixture
+def other(source: SourceDatabase) -> Iterator[Any]:
+    """A connection of an application, in a transaction."""
+    connection = source.connect(database=source.name, autocommit=False)
+    yield connection
+    connection.close()
+
+
+def run(connection: Any, statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        cursor.fetchall()
+
+
+def seen(reading: Reading, connection_id: int) -> list[Writer]:
+    assert reading.writers is not None
+    return [writer for writer in reading.writers if writer.connection_id == connection_id]
+
+
+def eventually(look: Callable[[], Any]) -> Any:
+    """What `look` gives as soon as it raises no AssertionError."""
+    return Retrying(stop=stop_after_delay(10), wait=wait_fixed(0.05), reraise=True)(look)
+
+
+def test_an_open_writer_is_seen_until_it_commits(source: SourceDatabase, other: Any) -> None:
+    run(other, "UPDATE t SET at = NOW(6) WHERE id = 1")
+    reading = source.hook().read_safety()
+    (writer,) = seen(reading, other.thread_id())
+    assert (writer.kind, writer.user) == ("transaction", source.server["user"])
+    assert abs(writer.started_at - reading.clock) < timedelta(seconds=3)
+    other.commit()
+    assert seen(source.hook().read_safety(), other.thread_id()) == []
+
+
+def test_readers_and_those_who_have_written_nothing_are_not_waited_for(source: SourceDatabase, other: Any) -> None:
+    run(other, "SELECT * FROM t")  # an idle transaction, as connection pools leave behind
+    assert seen(source.hook().read_safety(), other.thread_id()) == []
+    other.commit()
+    run(other, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    assert seen(source.hook().read_safety(), other.thread_id()) == []
+    with source.hook().snapshot() as snapshot:
+        assert seen(source.hook().read_safety(), snapshot.connection_id) == []
+
+
+def test_a_writer_behind_a_lock_is_seen_though_it_has_no_transaction(source: SourceDatabase, other: Any) -> None:
+    """It has stamped its rows already. With autocommit nothing of it is in innodb_trx before the lock is gone."""
+    source.run("CREATE TABLE IF NOT EXISTS waited (id INT PRIMARY KEY, at DATETIME(6))")
+    run(other, "LOCK TABLES waited WRITE")
+    writer = source.connect(database=source.name)
+    connection_id = writer.thread_id()
+    thread = threading.Thread(target=run, args=(writer, "INSERT INTO waited VALUES (1, NOW(6))"))
+    thread.start()
+    try:
+
+        def waiting() -> Writer:
+            (found,) = seen(source.hook().read_safety(), connection_id)
+            assert "lock" in found.doing or "INSERT" in found.doing
+            return found
+
+        assert eventually(waiting).kind == "statement"
+    finally:
+        run(other, "UNLOCK TABLES")
+        thread.join()
+    # What it wrote carries the time of its beginning, when its window was already under judgement.
+    assert source.run("SELECT at < UTC_TIMESTAMP(6) FROM waited") == [(1,)]
+    writer.close()
+
+
+def test_a_prepared_transaction_without_a_connection_counts(source: SourceDatabase) -> None:
+    name = f"xa_{uuid4().hex}"
+    writer = source.connect(database=source.name)
+    run(writer, f"XA START '{name}'")
+    run(writer, "UPDATE t SET at = NOW(6) WHERE id = 2")
+    run(writer, f"XA END '{name}'")
+    run(writer, f"XA PREPARE '{name}'")
+    connection_id = writer.thread_id()
+    writer.close()
+    try:
+
+        def left_alone() -> None:
+            reading = source.hook().read_safety()
+            assert seen(reading, connection_id) == []
+            assert [(found.kind, found.user) for found in seen(reading, 0)] == [("transaction", "unknown")]
+
+        eventually(left_alone)
+    finally:
+        source.run(f"XA ROLLBACK '{name}'")
+
+
+def test_without_process_nobody_is_seen_and_the_reading_says_so(source: SourceDatabase, other: Any) -> None:
+    run(other, "UPDATE t SET at = NOW(6) WHERE id = 1")
+    login = source.user("SELECT ON {db}.*")
+    assert source.hook(login).read_safety().writers is None
+    source.run(f"GRANT PROCESS ON *.* TO `{login[0]}`@`%`")
+    assert len(seen(source.hook(login).read_safety(), other.thread_id())) == 1
+
+
+def test_an_outdated_list_of_transactions_is_not_believed(source: SourceDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server shows an old list for as long as somebody asks for it more often than every 0.1 s."""
+    monkeypatch.setattr(mysql_safety, "_STALE_FOR_S", 1)
+    monitor, stop = source.connect(), threading.Event()
+
+    def ask() -> None:
+        while not stop.wait(0.02):
+            run(monitor, "SELECT COUNT(*) FROM information_schema.INNODB_TRX")
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        with pytest.raises(SourceUnavailable, match=r"outdated information_schema\.INNODB_TRX"):
+            source.hook().read_safety()
+    finally:
+        stop.set()
+        thread.join()
+        monitor.close()
+    assert source.hook().read_safety().writers is not None
+
+
+def test_many_may_look_at_once(source: SourceDatabase) -> None:
+    readings: list[Reading] = []
+    threads = [threading.Thread(target=lambda: readings.append(source.hook().read_safety())) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(readings) == 12
+
+
+# ---- a server that does not live in UTC --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def berlin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SourceDatabase]:
+    """A MariaDB of its own whose operating system is an hour or two ahead of UTC."""
+    folder = tmp_path_factory.mktemp("berlin")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    install, server = (shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") for name in ("mariadb-install-db", "mariadbd"))
+    assert install, "mariadb-server is missing"
+    assert server, "mariadb-server is missing"
+    user = f"--user={os.environ.get('USER', 'root') if os.geteuid() else 'root'}"
+    common = ["--no-defaults", f"--datadir={folder / 'data'}", user]
+    subprocess.run([install, *common, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
+    process = subprocess.Popen(
+        [
+            server, *common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 's'}", f"--pid-file={folder / 'pid'}",
+            f"--log-error={folder / 'log'}",
+        ],
+        env={**os.environ, "TZ": "Europe/Berlin"},
+    )  # fmt: skip
+    try:
+        kwargs = {"host": "127.0.0.1", "port": port, "user": "root"}
+        database = Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.1), reraise=True)(SourceDatabase, kwargs)
+        database.run("CREATE TABLE t (id INT PRIMARY KEY, at DATETIME(6))")
+        yield database
+        database.drop()
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_writer_on_a_server_east_of_us_is_as_old_as_it_is(berlin: SourceDatabase) -> None:
+    """innodb_trx shows the operating system's time without an offset: read as UTC, this writer would begin in an hour, block no window,
+    and its rows would be lost."""
+    assert berlin.run("SELECT @@system_time_zone")[0][0] in {"CET", "CEST"}
+    writer = berlin.connect(database=berlin.name, autocommit=False)
+    run(writer, "INSERT INTO t VALUES (1, UTC_TIMESTAMP(6))")
+    stamped = berlin_stamp(writer)
+    reading = berlin.hook().read_safety()
+    (found,) = seen(reading, writer.thread_id())
+    assert abs(found.started_at - stamped) < timedelta(seconds=2)
+    assert abs(reading.clock - datetime.now(UTC)) < timedelta(seconds=5)
+    closed = Window(stamped - timedelta(hours=1), stamped + timedelta(microseconds=1))
+    verdict = judge(closed, reading, margin=timedelta(0), lag=timedelta(0))
+    assert not verdict.safe
+    assert f"transaction of connection {writer.thread_id()}" in verdict.waiting_for
+    writer.close()
+
+
+def berlin_stamp(writer: Any) -> datetime:
+    with writer.cursor() as cursor:
+        cursor.execute("SELECT at FROM t")
+        stamp: datetime = cursor.fetchone()[0]
+    return stamp.replace(tzinfo=UTC)
+
+
+def test_the_hour_that_autumn_repeats_counts_as_its_first(berlin: SourceDatabase) -> None:
+    """2026-10-25 02:30 in Berlin is 00:30 and 01:30 UTC; a writer that seems older than it is only makes us wait."""
+    expression = mysql_safety._TRANSACTIONS.split("AS QUERY,")[1].split("AS STARTED")[0].replace("trx_started", "@started")
+    berlin.run("SET time_zone = 'SYSTEM'", "SET @started = CAST('2026-10-25 02:30:00' AS DATETIME)")
+    assert float(berlin.run(f"SELECT {expression}")[0][0]) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC).timestamp()
+    berlin.run("SET @started = CAST('2026-10-25 03:30:00' AS DATETIME)")
+    assert float(berlin.run(f"SELECT {expression}")[0][0]) == datetime(2026, 10, 25, 2, 30, tzinfo=UTC).timestamp()

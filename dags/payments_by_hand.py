@@ -14,7 +14,7 @@ from airflow.sdk import CronDataIntervalTimetable, XComArg, dag, task
 
 from tributary.operators.check import CheckOperator
 from tributary.operators.extract import ExtractOperator
-from tributary.operators.plan import GROUPS, PlanOperator
+from tributary.operators.plan import PLAN_KEY, PlanOperator
 from tributary.operators.publish import PublishOperator
 from tributary.operators.wait_until_safe import WaitUntilSafeOperator
 from tributary.pipeline import DEFAULT_ARGS, dataset_asset, window_params
@@ -37,8 +37,9 @@ def payments_by_hand() -> None:
     """The chain, step by step."""
     wait = WaitUntilSafeOperator(task_id="wait_until_safe", dataset="payments")
     plan = PlanOperator(task_id="plan", dataset="payments", safe=wait.output)
-    extract = ExtractOperator.partial(task_id="extract", dataset="payments", plan_key=plan.output).expand(group=XComArg(plan, GROUPS))
-    check = CheckOperator(task_id="check", dataset="payments", plan_key=plan.output, manifests=extract.output)
+    plan_key = XComArg(plan, PLAN_KEY)
+    extract = ExtractOperator.partial(task_id="extract", dataset="payments", plan_key=plan_key).expand(group=plan.output)
+    check = CheckOperator(task_id="check", dataset="payments", plan_key=plan_key, manifests=extract.output)
     publish = PublishOperator(task_id="publish", dataset="payments", staged_key=check.output, outlets=[dataset_asset(contract)])
 
     @task

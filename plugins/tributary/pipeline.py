@@ -11,7 +11,7 @@ from tributary.core.contract import Contract
 from tributary.core.keys import DatasetKeys
 from tributary.operators.check import CheckOperator
 from tributary.operators.extract import ExtractOperator
-from tributary.operators.plan import GROUPS, PlanOperator
+from tributary.operators.plan import PLAN_KEY, PlanOperator
 from tributary.operators.publish import PublishOperator
 from tributary.operators.transform import TransformOperator
 from tributary.operators.wait_until_safe import WaitUntilSafeOperator
@@ -95,12 +95,13 @@ def chain(contract: Contract, *, transformed: bool) -> PublishOperator:
     common: dict[str, Any] = {"dataset": contract.dataset, "lake_conn_id": contract.lake.connection}
     wait = WaitUntilSafeOperator(task_id="wait_until_safe", dataset=contract.dataset)
     plan = PlanOperator(task_id="plan", safe=wait.output, **common)
+    plan_key = XComArg(plan, PLAN_KEY)
     extract = ExtractOperator.partial(
-        task_id="extract", plan_key=plan.output, map_index_template=ExtractOperator.LABEL_TEMPLATE, **common
-    ).expand(group=XComArg(plan, GROUPS))
-    transform = TransformOperator(task_id="transform", plan_key=plan.output, manifests=extract.output, **common) if transformed else None
+        task_id="extract", plan_key=plan_key, map_index_template=ExtractOperator.LABEL_TEMPLATE, **common
+    ).expand(group=plan.output)
+    transform = TransformOperator(task_id="transform", plan_key=plan_key, manifests=extract.output, **common) if transformed else None
     check = CheckOperator(
-        task_id="check", plan_key=plan.output, manifests=extract.output, transformed=transform.output if transform else None, **common
+        task_id="check", plan_key=plan_key, manifests=extract.output, transformed=transform.output if transform else None, **common
     )
     return PublishOperator(task_id="publish", staged_key=check.output, outlets=[dataset_asset(contract), day_asset(contract)], **common)
 

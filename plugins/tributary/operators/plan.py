@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tributary.core.contract import Contract
     from tributary.hooks.lake import LakeHook
 
-# The XCom that the extract task is mapped over.
-GROUPS = "groups"
+# The XCom with the plan's object key. What the task returns must be the groups: Airflow maps over returned values only.
+PLAN_KEY = "plan_key"
 
 
 class PlanOperator(StepOperator):
@@ -36,8 +36,8 @@ class PlanOperator(StepOperator):
     :raises SourceError: where the source refuses, or the cursor of a large table has no index.
     :raises WindowError: where a snapshot's window is in the past: the table cannot be read as it was.
 
-    A retry makes a new plan under a new attempt; the old one is never read. Returns the plan's object key; the XCom `groups` holds the
-    numbers of the extract tasks.
+    A retry makes a new plan under a new attempt; the old one is never read. Returns the numbers of the groups,
+    over which the extract task is mapped; the XCom `plan_key` holds the plan's object key.
     """
 
     template_fields = ("safe",)
@@ -49,7 +49,7 @@ class PlanOperator(StepOperator):
         self.safe = safe
         self.lake_conn_id = lake_conn_id
 
-    def run(self, context: Context) -> str:
+    def run(self, context: Context) -> list[int]:
         """Write the plan."""
         # Here and not above: the driver and pyarrow are slow to import, and DAG files are parsed all the time.
         from tributary.core.select import window_query
@@ -82,9 +82,9 @@ class PlanOperator(StepOperator):
         )
         key = f"{keys.run(plan.run_id, plan.attempt)}/plan.json"
         lake.put_record(key, plan)
-        context["ti"].xcom_push(key=GROUPS, value=list(range(len(plan.groups))))
+        context["ti"].xcom_push(key=PLAN_KEY, value=key)
         self.log.info("planned %s %s: %d chunks in %d tasks, plan %s", plan.dataset, window, len(pieces), len(plan.groups), lake.uri(key))
-        return key
+        return list(range(len(plan.groups)))
 
     @staticmethod
     def _refuse_past(contract: Contract, window: Window, clock: datetime, lake: LakeHook, keys: DatasetKeys) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
 import pytest
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from cli.stack.settings import Settings
 from tributary.core.contract import Contract
@@ -19,9 +22,10 @@ from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan, chunks
 from tributary.core.position import Position
 from tributary.core.source_table import SourceTable
-from tributary.core.staged import Part, Read, Staged
+from tributary.core.staged import Extracted, Part, Read, ReadChunk, Staged
 from tributary.core.window import Window
 from tributary.hooks.lake import LakeHook
+from tributary.operators.extract import part_key
 from tributary.publishers.choose import publisher_for
 from tributary.publishers.published import Published
 
@@ -87,6 +91,15 @@ def position(number: int) -> Position:
     return Position(server="s1", version="10.11", read_at=read_at, binlog_file="bin.000001", binlog_offset=number)
 
 
+@dataclass
+class Extract:
+    """What the tasks before transform and check leave behind."""
+
+    plan: Plan
+    plan_key: str
+    manifests: list[str]
+
+
 class Lake:
     """One dataset of one test: stages rows as extract and check would, publishes them, reads them back with DuckDB."""
 
@@ -102,13 +115,14 @@ class Lake:
         return [(day * 1000 + number, at(day), Decimal(amount)) for number in range(count)]
 
     def part(
-        self, rows: Sequence[Row], *, day: date | None, attempt: str, number: int, schema: pa.Schema | None = None
+        self, rows: Sequence[Row], *, day: date | None, attempt: str, number: int, schema: pa.Schema | None = None, key: str | None = None
     ) -> tuple[Part, dict[str, int]]:
         """Write one part where extract would."""
         schema = schema or self.schema
-        final = self.contract.format == "delta" and self.contract.mode != "merge"
-        column = self.contract.partition.column if self.contract.partition else None
-        key = self.keys.delta_part(column, day, attempt, number) if final else f"{self.keys.run('test', attempt)}/part-{number:05d}.parquet"
+        if key is None:
+            final = self.contract.format == "delta" and self.contract.mode != "merge"
+            column = self.contract.partition.column if self.contract.partition else None
+            key = self.keys.delta_part(column, day, attempt, number) if final else self.keys.run_part("test", attempt, number)
         columns = [pa.array([row[i] for row in rows], field.type) for i, field in enumerate(schema)]
         written = self.hook.write_part(key, schema, [pa.record_batch(columns, schema=schema)] if rows else [])
         return Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day), written.nulls
@@ -147,7 +161,7 @@ class Lake:
         )
         return staged, plan
 
-    def plan(self, window: Window) -> Plan:
+    def plan(self, window: Window, **changes: Any) -> Plan:
         """A plan of one task."""
         table = SourceTable(
             schema_name="shop",
@@ -158,16 +172,39 @@ class Lake:
             primary_key=("id",),
             indexed=frozenset({"id"}),
         )
-        return Plan(
-            dataset=self.contract.dataset,
-            run_id="manual__2026-01-05T00:00:00+00:00",
-            attempt=str(uuid4()),
-            window=window,
-            contract=self.contract,
-            table=table,
-            groups=(tuple(chunks(self.contract, window)),),
-            guarantee="exact",
-        )
+        fields: dict[str, Any] = {
+            "dataset": self.contract.dataset,
+            "run_id": "manual__2026-01-05T00:00:00+00:00",
+            "attempt": str(uuid4()),
+            "window": window,
+            "contract": self.contract,
+            "table": table,
+            "groups": (tuple(chunks(self.contract, window)),),
+            "guarantee": "exact",
+        }
+        return Plan(**fields | changes)
+
+    def extract(self, window: Window, rows: Iterable[Row], *, source: int = 10, schema: pa.Schema | None = None, **changes: Any) -> Extract:
+        """Plan and extract as the first tasks of a run do; the manifests' keys are what the next operators get."""
+        rows, plan = list(rows), self.plan(window, **changes)
+        plan_key = f"{self.keys.run(plan.run_id, plan.attempt)}/plan.json"
+        self.hook.put_record(plan_key, plan)
+        manifests = []
+        for group, pieces in enumerate(plan.groups):
+            attempt, read = str(uuid4()), []
+            for chunk in pieces:
+                mine = [row for row in rows if chunk.window is None or self._in(row, chunk.window)]
+                key = part_key(plan, chunk, attempt)
+                part, nulls = self.part(mine, day=chunk.partition, attempt=attempt, number=chunk.index, schema=schema, key=key)
+                read.append(
+                    ReadChunk(
+                        index=chunk.index, source_rows=len(mine), read_rows=len(mine), position=position(source), nulls=nulls, part=part
+                    )
+                )
+            manifest = Extracted(attempt=attempt, plan_hash=plan.hash, group=group, chunks=tuple(read), seconds=0.5)
+            manifests.append(f"{self.keys.run(plan.run_id, attempt)}/extracted.json")
+            self.hook.put_record(manifests[-1], manifest)
+        return Extract(plan, plan_key, manifests)
 
     def publish(self, window: Window, rows: Iterable[Row], source: int | Sequence[int], *, allow_shrink: bool = False) -> Published:
         """Stage and publish."""
@@ -198,3 +235,9 @@ class Lake:
     def per_day(self) -> dict[str, int]:
         """Rows per partition."""
         return dict(self.query("SELECT created_date::VARCHAR, count(*) FROM {t} GROUP BY 1 ORDER BY 1"))
+
+
+def context(conf: dict[str, Any] | None = None, **more: Any) -> Any:
+    """What a step reads of Airflow's context, with the real accessors of asset events."""
+    run = SimpleNamespace(conf=conf or {}, partition_key=None)
+    return {"dag_run": run, "params": {}, "outlet_events": OutletEventAccessors(), "run_id": "manual__x", **more}

@@ -112,7 +112,10 @@ _VALUE_ERROR = re.compile(r"(Conversion|Out of Range|Mismatch Type|Invalid Input
 
 
 def _wrong(file: str, error: Exception) -> ContractError:
-    return ContractError(f"{file}: {error}; correct the query and start a new run (a run keeps the SQL that it was planned with)")
+    what, _, where = str(error).partition("\n")  # DuckDB shows the place in the lines below
+    return ContractError(
+        f"{file}: {what}; correct the query and start a new run (a run keeps the SQL it was planned with)\n{where}".rstrip()
+    )
 
 
 def query(connection: DuckDBPyConnection, file: str, sql: str, params: dict[str, object] | None = None) -> DuckDBPyRelation:

@@ -1,0 +1,176 @@
+"""Nothing wrong gets past the check: counts, decoded values, keys, partitions, and the contract's own rules."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.lake_support import Extract, Lake, at, context, contract, days, position
+from tributary.core.errors import CheckError, ContractError
+from tributary.core.plan import chunks
+from tributary.core.staged import Extracted, Read, Staged
+from tributary.hooks.lake import LakeHook
+from tributary.operators.check import CheckOperator
+from tributary.operators.transform import TransformOperator
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+def lake(hook: LakeHook) -> Lake:
+    return Lake(hook, contract("append"))
+
+
+def check(lake: Lake, extract: Extract, transformed: str | None = None) -> Staged:
+    operator = CheckOperator(
+        task_id="check", dataset=extract.plan.dataset, plan_key=extract.plan_key, manifests=iter(extract.manifests), transformed=transformed
+    )
+    return lake.hook.get_record(operator.run(context()), Staged)
+
+
+def change(lake: Lake, extract: Extract, **changes: Any) -> None:
+    """Falsify the first chunk of the first manifest."""
+    manifest = lake.hook.get_record(extract.manifests[0], Extracted)
+    first = manifest.chunks[0].model_copy(update=changes)
+    lake.hook.put_record(extract.manifests[0], manifest.model_copy(update={"chunks": (first, *manifest.chunks[1:])}))
+
+
+def test_what_was_read_is_staged(lake: Lake) -> None:
+    extract = lake.extract(days(1, 4), lake.append_rows(1, 3) + lake.append_rows(3, 2) + [(None, at(2), None)][:0])
+    staged = check(lake, extract)
+    assert (staged.source_rows, staged.lake_rows, len(staged.parts), staged.plan_hash) == (5, 5, 3, extract.plan.hash)
+    assert staged.nulls == {"id": 0, "created_at": 0, "amount": 0}
+    assert staged.reads == (Read(window=days(1, 4), position=position(10)),)
+    assert staged.extract_seconds == 0.5
+
+
+def test_groups_of_chunks_come_together(lake: Lake) -> None:
+    pieces = chunks(lake.contract, days(1, 4))
+    staged = check(lake, lake.extract(days(1, 4), lake.append_rows(2, 4), groups=((pieces[0], pieces[1]), (pieces[2],))))
+    assert (staged.lake_rows, len(staged.parts), staged.extract_seconds) == (4, 3, 1.0)
+
+
+def test_a_missing_or_doubled_chunk_stops_the_run(lake: Lake) -> None:
+    pieces = chunks(lake.contract, days(1, 3))
+    extract = lake.extract(days(1, 3), lake.append_rows(1, 1), groups=((pieces[0],), (pieces[1],)))
+    first, second = extract.manifests
+    extract.manifests = [first]
+    with pytest.raises(CheckError, match="chunk 1 was planned once and read 0 times"):
+        check(lake, extract)
+    extract.manifests = [first, second, second]
+    with pytest.raises(CheckError, match="chunk 1 was planned once and read 2 times"):
+        check(lake, extract)
+
+
+def test_a_manifest_of_another_plan_stops_the_run(lake: Lake) -> None:
+    extract, other = (lake.extract(days(1, 2), lake.append_rows(1, 1)) for _ in range(2))
+    extract.manifests = other.manifests
+    with pytest.raises(CheckError, match="belongs to plan"):
+        check(lake, extract)
+
+
+def test_other_rows_than_the_source_counted_stop_the_run(lake: Lake) -> None:
+    extract = lake.extract(days(1, 2), lake.append_rows(1, 3))
+    change(lake, extract, source_rows=4)
+    with pytest.raises(CheckError, match="chunk 0: the source counted 4 rows, 3 were read and 3 written"):
+        check(lake, extract)
+
+
+def test_a_part_with_other_rows_than_were_counted_stops_the_run(lake: Lake) -> None:
+    extract = lake.extract(days(1, 2), lake.append_rows(1, 3))
+    part = lake.hook.get_record(extract.manifests[0], Extracted).chunks[0].part
+    change(lake, extract, source_rows=4, read_rows=4, part=part.model_copy(update={"rows": 4}))
+    with pytest.raises(CheckError, match=r"parquet holds 3 rows, 4 were written"):
+        check(lake, extract)
+
+
+def test_other_nulls_than_were_counted_stop_the_run(lake: Lake) -> None:
+    extract = lake.extract(days(1, 2), [(1, at(1), None), (2, at(1), Decimal(1))])
+    assert check(lake, extract).nulls["amount"] == 1
+    change(lake, extract, nulls={"id": 0, "created_at": 0, "amount": 0})
+    with pytest.raises(CheckError, match="column amount has 1 NULLs, 0 were counted"):
+        check(lake, extract)
+
+
+def test_a_column_that_vanished_on_the_way_stops_the_run(lake: Lake) -> None:
+    extract = lake.extract(days(1, 2), lake.append_rows(1, 1))
+    change(lake, extract, nulls={"id": 0, "created_at": 0, "amount": 0, "lost": 0})
+    with pytest.raises(CheckError, match="column lost has None NULLs, 0 were counted"):
+        check(lake, extract)
+
+
+def test_a_torn_part_stops_the_run(lake: Lake) -> None:
+    extract = lake.extract(days(1, 2), lake.append_rows(1, 3))
+    key = lake.hook.get_record(extract.manifests[0], Extracted).chunks[0].part.key
+    body = lake.hook.client.get_object(Bucket=lake.hook.bucket, Key=key)["Body"].read()
+    lake.hook.client.put_object(Bucket=lake.hook.bucket, Key=key, Body=body[:-7])
+    with pytest.raises(CheckError, match="nothing was published"):
+        check(lake, extract)
+
+
+def test_a_key_that_is_there_twice_stops_the_run(lake: Lake) -> None:
+    with pytest.raises(CheckError, match=r"1 values of \(id\) are there more than once, such as .*'times': 2"):
+        check(lake, lake.extract(days(1, 3), [(1, at(1), None), (1, at(2), None), (2, at(2), None)]))
+
+
+def test_a_row_outside_its_partition_stops_the_run(lake: Lake) -> None:
+    extract = lake.extract(
+        days(1, 2), lake.append_rows(1, 2), transform_sql="SELECT * REPLACE (created_at + INTERVAL 1 DAY AS created_at) FROM extracted"
+    )
+    transform = TransformOperator(task_id="t", dataset=extract.plan.dataset, plan_key=extract.plan_key, manifests=extract.manifests)
+    with pytest.raises(CheckError, match="2 rows lie outside their partition of created_date"):
+        check(lake, extract, transform.run(context()))
+
+
+def test_transformed_parts_take_the_place_of_the_extracted(lake: Lake) -> None:
+    extract = lake.extract(days(1, 2), lake.append_rows(1, 4), transform_sql="SELECT * FROM extracted WHERE id % 2 = 0")
+    transform = TransformOperator(task_id="t", dataset=extract.plan.dataset, plan_key=extract.plan_key, manifests=extract.manifests)
+    staged = check(lake, extract, transform.run(context()))
+    assert (staged.source_rows, staged.lake_rows) == (4, 2)
+
+
+def test_in_merge_a_key_may_be_in_two_chunks_but_not_twice_with_one_cursor(hook: LakeHook) -> None:
+    lake = Lake(hook, contract("merge"))
+
+    def row(day: int) -> tuple[Any, ...]:
+        return (1, datetime(2026, 1, 1, tzinfo=UTC), at(day), "x", b"", Decimal(1))
+
+    assert check(lake, lake.extract(days(1, 3), [row(1), row(2)])).lake_rows == 2
+    with pytest.raises(CheckError, match=r"1 values of \(id, updated_at\) are there more than once"):
+        check(lake, lake.extract(days(1, 3), [row(1), row(1)]))
+
+
+def test_a_window_without_rows_passes(lake: Lake) -> None:
+    assert check(lake, lake.extract(days(1, 3), [])).lake_rows == 0
+
+
+class TestContractChecks:
+    def test_fail_stops_and_names_a_row(self, lake: Lake) -> None:
+        sql = "-- #fail not_too_cheap\nSELECT id, created_date FROM new_rows WHERE amount < 2;"
+        with pytest.raises(CheckError, match=r"check not_too_cheap: 3 rows break it, such as \{'id': 100\d, 'created_date': 2026-01-01\}"):
+            check(lake, lake.extract(days(1, 2), lake.append_rows(1, 3), checks_sql=sql))
+
+    def test_warn_is_recorded(self, lake: Lake) -> None:
+        sql = "-- #warn cheap\nSELECT id FROM new_rows WHERE amount < 2\n-- #fail never\nSELECT 1 FROM new_rows WHERE false"
+        staged = check(lake, lake.extract(days(1, 2), lake.append_rows(1, 3), checks_sql=sql))
+        assert [(c.name, c.severity, c.violations) for c in staged.checks] == [("cheap", "warn", 3), ("never", "fail", 0)]
+        assert staged.checks[0].sample
+        assert staged.checks[1].sample is None
+
+    def test_every_broken_rule_is_named_at_once(self, lake: Lake) -> None:
+        sql = "-- #fail a\nSELECT 1 FROM new_rows\n-- #fail b\nSELECT 2 FROM new_rows"
+        with pytest.raises(CheckError, match="(?s)check a: 1 rows.*check b: 1 rows"):
+            check(lake, lake.extract(days(1, 2), lake.append_rows(1, 1), checks_sql=sql))
+
+    def test_in_merge_the_partition_column_is_there_too(self, hook: LakeHook) -> None:
+        lake = Lake(hook, contract("merge"))
+        row = (1, datetime(2026, 1, 1, tzinfo=UTC), at(3), "x", b"", Decimal(1))
+        staged = check(lake, lake.extract(days(3, 4), [row], checks_sql="-- #warn w\nSELECT created_date FROM new_rows"))
+        assert staged.checks[0].sample == "{'created_date': 2026-01-01}"
+
+    def test_a_wrong_query_is_named(self, lake: Lake) -> None:
+        with pytest.raises(ContractError, match=r"checks\.sql, check bad: .*\"nothing\" not found"):
+            check(lake, lake.extract(days(1, 2), lake.append_rows(1, 1), checks_sql="-- #fail bad\nSELECT nothing FROM new_rows"))

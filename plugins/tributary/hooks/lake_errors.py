@@ -83,9 +83,9 @@ def lake_errors(doing: Doing, place: Place) -> Iterator[None]:
 
 def translate(error: Exception, doing: Doing, place: Place) -> TributaryError | None:
     """The error as ours, or None where it is no answer of an object store."""
-    from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
+    from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError, NoCredentialsError
 
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, HTTPClientError | EndpointConnectionError):  # the second is no kind of the first
         return _explain(_Answer.OUTAGE, str(error), doing, place)
     if isinstance(error, NoCredentialsError):
         return _explain(_Answer.WRONG_KEY, str(error), doing, place)

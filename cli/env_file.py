@@ -145,7 +145,7 @@ def _default_ports(home: Path) -> dict[str, int]:
 def ensure(home: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:
     """Read `<home>/.env`, first adding every key it lacks.
 
-    `given` replaces the default of keys that are not in the file yet. Safe to call at the same time from several
+    `given` holds values for keys that are not in the file yet, in place of their defaults or beyond them. Safe to call at the same time from several
     processes. Raises `EnvFileError` with one sentence when the file cannot be read or written.
     """
     path = home / ".env"
@@ -154,7 +154,7 @@ def ensure(home: Path, given: Mapping[str, str] | None = None) -> dict[str, str]
         with (home / ".env.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             values = read(path) if path.exists() else {}
-            missing = [key for key in KEYS if key not in values]
+            missing = [key for key in (*KEYS, *(given or {})) if key not in values]
             if missing:
                 values |= _defaults(home, missing, given or {})
                 _write(path, values)
@@ -168,7 +168,7 @@ def _defaults(home: Path, missing: list[str], given: Mapping[str, str]) -> dict[
     made = {key: str(ports[key]) for key in missing if key in PORTS}
     made |= {key: SECRETS[key]() for key in missing if key in SECRETS}
     made |= {key: SETTINGS[key]() for key in missing if key in SETTINGS}
-    return {key: given.get(key, value) for key, value in made.items()}
+    return made | {key: value for key, value in given.items() if key in missing}
 
 
 def _write(path: Path, values: Mapping[str, str]) -> None:

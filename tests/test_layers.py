@@ -18,7 +18,7 @@ ALLOWED = {
     "celery_config": set(),
     "hooks": {"hooks", "core"},
     "triggers": {"hooks", "core"},
-    "publishers": {"hooks", "core"},
+    "publishers": {"publishers", "hooks", "core"},
     "operators": {"operators", "publishers", "triggers", "hooks", "settings", "core"},
     "pipeline": {"operators", "core"},
 }

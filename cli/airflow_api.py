@@ -8,11 +8,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from cli.console import CommandError
 from cli.stack.settings import Settings
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
+PATIENCE_S = 120
 PAGE = 100  # Airflow's maximum_page_limit
 
 
@@ -49,13 +51,18 @@ class AirflowApi:
 
     def _send(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         try:
-            answer = self._http.request(method, path, **arguments)
+            answer = self._asked(method, path, **arguments)
         except httpx.TransportError as error:
             raise CommandError(f"Airflow at {self._http.base_url} does not answer ({error}); see ./lake status") from error
         if answer.is_error:
             raise CommandError(f"Airflow refused {method} {path} with {answer.status_code}: {answer.text[:500]}")
         content: dict[str, Any] = answer.json()
         return content
+
+    # On a small machine whose processors are all busy with tasks an answer may take its time. Everything sent may be sent twice.
+    @retry(retry=retry_if_exception_type(httpx.TransportError), stop=stop_after_delay(PATIENCE_S), wait=wait_fixed(1), reraise=True)
+    def _asked(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        return self._http.request(method, path, **arguments)
 
     def known(self, dag_ids: Iterable[str]) -> set[str]:
         """Those of the DAGs that the DAG processor has found."""
@@ -70,9 +77,15 @@ class AirflowApi:
         """Let the scheduler make runs of the DAG."""
         self._send("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
 
-    def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Start a run by hand; returns its run id."""
-        return str(self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})["dag_run_id"])
+    def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+        """Start a run by hand; does nothing where the DAG has a run of this id already."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        path = f"/api/v2/dags/{dag_id}/dagRuns"
+        try:
+            self._send("POST", path, json=body)
+        except CommandError:
+            if self._asked("GET", f"{path}/{run_id}").is_error:
+                raise
 
     def run_counts(self, dag_ids: Iterable[str]) -> dict[str, dict[str, int]]:
         """DAG -> state -> number of its runs; a DAG without runs is not in it."""

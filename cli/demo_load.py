@@ -54,7 +54,7 @@ class Loading:
         self.window = Window(midnight(self._history_start, zone), until)
         self._before: dict[str, dict[str, int]] = {}
         self._expected: dict[str, int] = {}
-        self._manual: dict[str, str] = {}
+        self._run_id = f"demo__{self._since:%Y-%m-%dT%H-%M-%S}"
 
     def begin(self) -> None:
         """Unpause the DAGs and trigger the older history.
@@ -71,8 +71,8 @@ class Loading:
             self._api.unpause(name)
         conf = {"start": self._history_start.isoformat(), "end": self._schedule_start.isoformat()}
         for name in WINDOWED:
-            self._manual[name] = self._api.trigger(name, conf)
-        self._manual[SNAPSHOT] = self._api.trigger(SNAPSHOT, {})
+            self._api.trigger(name, self._run_id, conf)
+        self._api.trigger(SNAPSHOT, self._run_id, {})
 
     def _wait_until_found(self) -> None:
         until = time.monotonic() + FOUND_SECONDS

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -71,3 +72,10 @@ def test_the_fingerprint_sees_every_change_of_a_column() -> None:
 
     prints = {TABLE.fingerprint, changed(name="notes"), changed(type="longtext"), changed(nullable=False), changed(charset="latin1")}
     assert len(prints) == 5
+
+
+def test_the_json_of_a_table_is_the_same_in_every_process() -> None:
+    names = frozenset(f"column_{number}" for number in range(50))
+    table = SourceTable.model_validate(TABLE.model_dump() | {"indexed": names})
+    assert json.loads(table.to_json())["indexed"] == sorted(names)
+    assert SourceTable.from_json(table.to_json()) == table

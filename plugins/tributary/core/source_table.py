@@ -6,6 +6,8 @@ import difflib
 import hashlib
 from collections import Counter
 
+from pydantic import field_serializer
+
 from tributary.core.contract import Contract
 from tributary.core.errors import ContractError, SourceError
 from tributary.core.record import Record
@@ -33,6 +35,11 @@ class SourceTable(Record):
     columns: tuple[SourceColumn, ...]
     primary_key: tuple[str, ...]
     indexed: frozenset[str]  # columns that lead an index
+
+    @field_serializer("indexed")
+    def _in_order(self, names: frozenset[str]) -> list[str]:
+        # A set's order differs between processes, and every task compares the hash of the plan's JSON.
+        return sorted(names)
 
     @property
     def name(self) -> str:

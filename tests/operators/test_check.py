@@ -162,7 +162,7 @@ class TestContractChecks:
 
     def test_every_broken_rule_is_named_at_once(self, lake: Lake) -> None:
         sql = "-- #fail a\nSELECT 1 FROM new_rows\n-- #fail b\nSELECT 2 FROM new_rows"
-        with pytest.raises(CheckError, match="(?s)check a: 1 rows.*check b: 1 rows"):
+        with pytest.raises(CheckError, match=r"(?s)check a: 1 rows.*check b: 1 rows"):
             check(lake, lake.extract(days(1, 2), lake.append_rows(1, 1), checks_sql=sql))
 
     def test_in_merge_the_partition_column_is_there_too(self, hook: LakeHook) -> None:

@@ -65,13 +65,12 @@ def write_supervisor(settings: Settings, services: Iterable[Service]) -> bool:
     """Write supervisord.conf and supervisord's own specification; True when the configuration differs from what was there."""
     templates = settings.repository / "config" / "supervisor"
     head = Template((templates / "supervisord.conf").read_text()).substitute(
-        logs=_ini(settings.logs), run=_ini(settings.run), port=settings.port("SUPERVISOR_PORT"),
-        password=_ini(settings["SUPERVISOR_PASSWORD"]),
-    )  # fmt: skip
+        port=settings.port("SUPERVISOR_PORT"), password=_ini(settings["SUPERVISOR_PASSWORD"])
+    )
     program = Template((templates / "program.conf").read_text())
     programs = [
         program.substitute(
-            name=service.name, command=_ini(shlex.join(reaper_argv(settings, service.name))), logs=_ini(settings.logs),
+            name=service.name, command=_ini(shlex.join(reaper_argv(settings, service.name))),
             stopwaitsecs=service.grace_seconds + REAPER_SECONDS,
         )
         for service in services

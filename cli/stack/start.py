@@ -168,7 +168,7 @@ class _Start:
 
     def _wait_healthy(self, service: Service) -> None:
         reason = "it was not asked"
-        pids: set[int] = set()
+        starts: set[float] = set()
 
         def healthy() -> bool:
             nonlocal reason
@@ -179,8 +179,8 @@ class _Start:
             else:
                 return True
             process = self.supervisor.processes().get(service.name)
-            pids.add(process.reaper_pid if process else 0)
-            crashed = len(pids - {0}) > CRASHES or (process is not None and process.state == "FATAL")
+            starts.add(process.started_at if process else 0)
+            crashed = len(starts - {0}) > CRASHES or (process is not None and process.state == "FATAL")
             return crashed or self.failed.is_set()
 
         poll(healthy, HEALTH_SECONDS, 0.2)

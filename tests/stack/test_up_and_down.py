@@ -12,6 +12,7 @@ import psutil
 import pytest
 from cli.stack.errors import StackError
 from cli.stack.orphans import find
+from cli.stack.services import seaweed
 from cli.stack.settings import Settings
 from cli.stack.start import poll, start
 from cli.stack.stop import stop
@@ -84,10 +85,9 @@ def test_up_ends_orphans_when_the_reaper_was_killed_too(home: Settings) -> None:
     assert Supervisor(home).processes()["seaweedfs"].pid != weed
 
 
-def test_a_service_that_cannot_start_shows_the_end_of_its_log(home: Settings) -> None:
-    (home.data / "seaweedfs").parent.mkdir(parents=True)
-    (home.data / "seaweedfs").mkdir(mode=0o700)
-    (home.data / "seaweedfs" / "m9333").write_text("")
-    broken = Settings(home.home, {**home.values, "LAKE_BUCKET": "Not A Bucket"})
-    with pytest.raises(StackError, match=r"(?s)seaweedfs did not become healthy.*The end of .*seaweedfs\.log.*\./lake up"):
-        start(broken, ["seaweedfs"])
+def test_a_service_that_cannot_start_shows_the_end_of_its_log(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seaweed, "_binary", lambda: "/nowhere/weed")
+    with pytest.raises(StackError, match=r"(?s)seaweedfs did not become healthy.*seaweedfs\.log.*/nowhere/weed.*\./lake up"):
+        start(home, ["seaweedfs"])
+    monkeypatch.undo()
+    assert start(home, ["seaweedfs"]) == ["seaweedfs"], "mended, the next up goes on from there"

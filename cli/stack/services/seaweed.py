@@ -68,7 +68,10 @@ def _binary() -> str:
 
 
 def _check(settings: Settings) -> None:
-    # Anonymous, so 403; it needs the filer behind the S3 door to say so for a bucket.
-    status, _ = http_get(f"{settings.s3_endpoint}/{settings.bucket}?location", timeout_s=1)
+    status, _ = http_get(settings.s3_endpoint, timeout_s=1)
     if status != 403:
-        raise Unhealthy(f"{settings.s3_endpoint}/{settings.bucket} answers {status} to an anonymous request, not 403")
+        raise Unhealthy(f"{settings.s3_endpoint} answers {status} to an anonymous request, not 403")
+    # Asked behind the S3 door, where no request needs to be signed.
+    status, _ = http_get(f"http://127.0.0.1:{settings.port('SEAWEEDFS_FILER_PORT')}/buckets/{settings.bucket}/?limit=1", timeout_s=1)
+    if status != 200:
+        raise Unhealthy(f"the bucket {settings.bucket} is not there yet")

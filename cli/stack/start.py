@@ -68,6 +68,8 @@ class _Start:
         running = self._running()
         changed = {name for name, service in self.wanted.items() if programs.is_changed(self.settings, service)}
         config_changed = programs.write_supervisor(self.settings, self.every.values())
+        if supervised and config_changed:
+            running -= self._reload()
         to_start = [service for name, service in self.wanted.items() if name not in running or name in changed]
         new = [service for service in to_start if service.name not in running]
         if new:
@@ -75,8 +77,6 @@ class _Start:
             preflight.check_ports(self.settings, new)
         if not supervised:
             self._start_supervisor()
-        elif config_changed:
-            self._reload()
         for name in changed & running:
             self.supervisor.stop(name)
         self._walk({service.name for service in to_start})
@@ -98,13 +98,16 @@ class _Start:
         if not poll(self.supervisor.running, 20):
             raise StackError(f"supervisord did not start: {tail(log, 3)} (see {log})")
 
-    def _reload(self) -> None:
+    def _reload(self) -> set[str]:
+        """Make supervisord read its configuration anew; the services that it had to stop for that."""
         added, changed, removed = self.supervisor.call("supervisor.reloadConfig")[0]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.supervisor.stop, [*changed, *removed]))
         for name in [*changed, *removed]:
-            self.supervisor.stop(name)
             self.supervisor.call("supervisor.removeProcessGroup", name)
         for name in [*added, *changed]:
             self.supervisor.call("supervisor.addProcessGroup", name)
+        return {*changed, *removed}
 
     def _walk(self, to_start: set[str]) -> None:
         """Do every service and step as soon as what it needs is done; stop at the first failure."""
@@ -180,7 +183,7 @@ class _Start:
                 return True
             process = self.supervisor.processes().get(service.name)
             starts.add(process.started_at if process else 0)
-            crashed = len(starts - {0}) > CRASHES or (process is not None and process.state == "FATAL")
+            crashed = len(starts - {0}) > CRASHES or (process is not None and process.state in {"FATAL", "STOPPED"})
             return crashed or self.failed.is_set()
 
         poll(healthy, HEALTH_SECONDS, 0.2)

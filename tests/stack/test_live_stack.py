@@ -167,7 +167,7 @@ def test_kill_9_of_a_busy_worker_ends_its_task_process(settings: Settings, api: 
     try:
         assert poll(lambda: not process.is_running(), 10), "the task process outlived its worker"
         assert poll(lambda: Supervisor(settings).processes()[worker].pid not in {0, before}, 15)
-        assert poll(lambda: healthy(settings, worker), 60)
+        assert poll(lambda: healthy(settings, worker), 120)
     finally:
         api.request("PATCH", f"dags/stack_probe/dagRuns/{run}", json={"state": "failed"})
 
@@ -181,7 +181,7 @@ def test_kill_9_heals(settings: Settings, api: AirflowApi, name: str) -> None:
     Supervisor(settings).kill(name)
     assert poll(lambda: Supervisor(settings).processes()[name].reaper_pid not in {0, before.reaper_pid}, 30), "it is started again"
     assert not psutil.wait_procs(children, timeout=1)[1], "nothing of the killed one is left"
-    assert poll(lambda: healthy(settings, name), 60, 0.3)
+    assert poll(lambda: healthy(settings, name), 120, 0.3)
 
 
 def test_after_all_that_tasks_still_run(settings: Settings, api: AirflowApi) -> None:
@@ -197,4 +197,4 @@ def test_kill_9_of_a_reaper_leaves_nothing_of_its_service(settings: Settings) ->
     below = psutil.Process(process.reaper_pid).children(recursive=True)
     psutil.Process(process.reaper_pid).kill()
     assert not psutil.wait_procs(below, timeout=10)[1]
-    assert poll(lambda: healthy(settings, "worker-1"), 60, 0.3)
+    assert poll(lambda: healthy(settings, "worker-1"), 120, 0.3)

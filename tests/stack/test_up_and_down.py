@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from cli.stack import programs
 from cli.stack.errors import StackError
 from cli.stack.orphans import find
 from cli.stack.services import seaweed
@@ -59,6 +60,22 @@ def test_a_changed_setting_restarts_the_service_it_concerns(home: Settings) -> N
     before = Supervisor(home).processes()["seaweedfs"].pid
     changed = Settings(home.home, {**home.values, "LAKE_BUCKET": "another"})
     assert start(changed, ["seaweedfs"]) == ["seaweedfs"]
+    assert Supervisor(home).processes()["seaweedfs"].pid != before
+
+
+def test_another_number_of_workers_leaves_the_others_alone(home: Settings) -> None:
+    start(home, ["seaweedfs"])
+    before = pids(home)
+    assert start(Settings(home.home, {**home.values, "WORKERS": "1"}), ["seaweedfs"]) == []
+    assert pids(home) == before
+    assert "worker-2" not in Supervisor(home).processes()
+
+
+def test_changed_supervision_restarts_what_it_concerns(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(home, ["seaweedfs"])
+    before = Supervisor(home).processes()["seaweedfs"].pid
+    monkeypatch.setattr(programs, "REAPER_SECONDS", programs.REAPER_SECONDS + 1)
+    assert start(home, ["seaweedfs"]) == ["seaweedfs"]
     assert Supervisor(home).processes()["seaweedfs"].pid != before
 
 

@@ -13,7 +13,7 @@ from airflow.sdk import BaseHook
 from tributary.core.errors import LakeError, LakeUnavailable
 from tributary.core.keys import RECORDS
 from tributary.core.record import Record
-from tributary.hooks.lake_errors import Doing, Place, lake_errors
+from tributary.hooks.lake_errors import Doing, Place, lake_errors, no_bucket
 from tributary.hooks.s3_access import S3Access
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 
+NOT_FOUND = 404
 # What a store answers where a conditional request loses: 412 the condition, 409 a writer that was at work at the same moment.
 LOST_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
@@ -62,16 +63,25 @@ class LakeHook(BaseHook):
 
     @cached_property
     def bucket(self) -> str:
-        """Name of the bucket.
+        """Name of the bucket, which exists: some stores make a missing one at the first write, and a spelling mistake would be a lake.
 
-        :raises LakeError: where the connection does not exist or names none.
+        :raises LakeError: where the connection does not exist or names none, or the store has none of that name.
         """
+        from botocore.exceptions import ClientError
+
         name = self.s3.service_config.get("bucket_name")
         if not name:
             raise LakeError(
                 f"the Airflow connection {self.lake_conn_id!r} does not exist or names no bucket; create it with type aws and "
                 'extra {"service_config": {"s3": {"bucket_name": "lake"}}}'
             )
+        with lake_errors("read", Place(name, "", self.lake_conn_id)):
+            try:
+                self.client.head_bucket(Bucket=name)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == NOT_FOUND:
+                    raise LakeError(no_bucket(name, self.lake_conn_id)) from error
+                # A key without s3:ListBucket may not ask; what it may do, the next request tells.
         return str(name)
 
     @cached_property

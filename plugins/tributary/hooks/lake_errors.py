@@ -124,5 +124,10 @@ def _explain(answer: _Answer, text: str, doing: Doing, place: Place) -> Tributar
             f"{failed}; grant {_PERMISSION[doing]} on bucket {place.bucket!r} to the key of the Airflow connection {place.conn_id!r}"
         )
     if answer is _Answer.NO_BUCKET:
-        return LakeError(f"{failed}; create bucket {place.bucket!r}, or correct service_config.s3.bucket_name in the extra of {connection}")
+        return LakeError(f"{failed}; {no_bucket(place.bucket, place.conn_id)}")
     return LakeError(f"{failed}; the object is not there: was it deleted while the run went on? Clear the run's first task")
+
+
+def no_bucket(bucket: str, conn_id: str) -> str:
+    """What to do about a bucket that does not exist."""
+    return f"there is no bucket {bucket!r}: create it, or correct service_config.s3.bucket_name in the extra of the Airflow connection {conn_id!r}"

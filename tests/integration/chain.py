@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from tributary.operators.check import CheckOperator
 from tributary.operators.extract import ExtractOperator
-from tributary.operators.plan import GROUPS, PlanOperator
+from tributary.operators.plan import PLAN_KEY, PlanOperator
 from tributary.operators.publish import PublishOperator
 from tributary.operators.transform import TransformOperator
 from tributary.operators.wait_until_safe import WaitUntilSafeOperator
@@ -66,15 +66,13 @@ class Chain:
 
     def run(self) -> dict[str, Any]:
         """Every step in its order; what the last one returned. Raises what the first failing step raised."""
-        contract, folder = load_dataset(self.dataset)
-        common: dict[str, Any] = {"dataset": self.dataset, "lake_conn_id": contract.lake.connection}
+        common: dict[str, Any] = {"dataset": self.dataset, "lake_conn_id": "lake"}
         safe = self.step(WaitUntilSafeOperator(task_id="wait_until_safe", dataset=self.dataset))
-        plan_key = self.step(PlanOperator(task_id="plan", safe=safe, **common))
-        manifests = [
-            self.step(ExtractOperator(task_id="extract", plan_key=plan_key, group=group, **common)) for group in self.xcoms[GROUPS]
-        ]
+        groups = self.step(PlanOperator(task_id="plan", safe=safe, **common))
+        plan_key = self.xcoms[PLAN_KEY]
+        manifests = [self.step(ExtractOperator(task_id="extract", plan_key=plan_key, group=group, **common)) for group in groups]
         transformed = None
-        if folder.sql("transform"):
+        if load_dataset(self.dataset)[1].sql("transform"):
             transformed = self.step(TransformOperator(task_id="transform", plan_key=plan_key, manifests=manifests, **common))
         staged_key = self.step(CheckOperator(task_id="check", plan_key=plan_key, manifests=manifests, transformed=transformed, **common))
         return dict(self.step(PublishOperator(task_id="publish", staged_key=staged_key, **common)))

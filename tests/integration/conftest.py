@@ -121,7 +121,13 @@ def week(settings: Settings, api: AirflowApi, lake: LakeReader, source: SourceRe
         runs += [(dag_id, run["dag_run_id"]) for dag_id in (*BACKFILLED, "customers") for run in api.runs(dag_id, run_type="scheduled")]
         api.wait(runs, 400)
         summary = traffic.summary()
-    after = queue_state(settings)["message_stats"]
+    tasks = sum(len(api.tasks(*run)) for run in set(runs))
+
+    def acknowledged() -> int:
+        return int(queue_state(settings)["message_stats"]["ack"]) - int(before.get("ack", 0))
+
+    # RabbitMQ gathers its statistics every five seconds.
+    until(lambda: acknowledged() >= tasks, 20, lambda: f"{acknowledged()} messages of the queue etl for {tasks} tasks")
     seconds = time.monotonic() - began
     print(f"the week: {len(runs)} runs in {seconds:.0f} s; traffic {summary['transactions']} transactions")
     return Week(
@@ -130,7 +136,7 @@ def week(settings: Settings, api: AirflowApi, lake: LakeReader, source: SourceRe
         runs=sorted(set(runs)),
         began_at=began_at,
         traffic=summary,
-        messages=after["ack"] - before.get("ack", 0),
+        messages=acknowledged(),
         broken=errors,
         canary=canary,
         seconds=seconds,

@@ -82,7 +82,7 @@ def test_the_tasks_went_through_rabbitmq_to_both_workers(week: Week, api: Airflo
     assert {task["executor"] for task in tasks} <= {None, "CeleryExecutor"}
     hosts = Counter(task["hostname"] for task in tasks)
     print(f"{len(tasks)} tasks, {week.messages} messages of the queue etl, workers {dict(hosts)}")
-    assert set(hosts) == set(settings.worker_names)
+    assert {host.partition(".")[0] for host in hosts} == set(settings.worker_names)
     assert week.messages >= len(tasks)
 
 

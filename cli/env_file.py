@@ -145,8 +145,9 @@ def _default_ports(home: Path) -> dict[str, int]:
 def ensure(home: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:
     """Read `<home>/.env`, first adding every key it lacks.
 
-    `given` holds values for keys that are not in the file yet, in place of their defaults or beyond them. Safe to call at the same time from several
-    processes. Raises `EnvFileError` with one sentence when the file cannot be read or written.
+    `given` holds values for keys that are not in the file yet, in place of their defaults or beyond them. Safe to
+    call at the same time from several processes. Raises `EnvFileError` with one sentence when the file cannot be
+    read or written.
     """
     path = home / ".env"
     try:
@@ -186,7 +187,7 @@ def _write(path: Path, values: Mapping[str, str]) -> None:
 
 
 def _quoted(value: str) -> str:
-    return f"'{value}'" if any(char in value for char in " #\"$") else value
+    return f"'{value}'" if any(char in value for char in ' #"$') else value
 
 
 def link(home: Path) -> Path:

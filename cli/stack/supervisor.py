@@ -71,10 +71,7 @@ class Supervisor:
             rows = self.call("supervisor.getAllProcessInfo")
         except ConnectionError:
             return {}
-        return {
-            row["name"]: Process(row["name"], row["statename"], row["pid"], float(row["start"]), row["description"])
-            for row in rows
-        }
+        return {row["name"]: Process(row["name"], row["statename"], row["pid"], float(row["start"]), row["description"]) for row in rows}
 
     def start(self, name: str) -> None:
         """Start one service and return at once; nothing happens when it runs. Needs supervisord."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from cli import env_file
 from cli.stack.settings import Settings
 
@@ -23,7 +24,9 @@ def test_first_start_writes_every_secret_for_this_user_alone(tmp_path: Path) -> 
 def test_second_start_keeps_every_value_and_lines_of_your_own(tmp_path: Path) -> None:
     first = env_file.ensure(tmp_path)
     path = tmp_path / ".env"
-    path.write_text(path.read_text().replace("WORKERS=2", "WORKERS=3").replace("S3_PORT=", "#S3_PORT=") + "AIRFLOW__API__INSTANCE_NAME='My lake'\n")
+    path.write_text(
+        path.read_text().replace("WORKERS=2", "WORKERS=3").replace("S3_PORT=", "#S3_PORT=") + "AIRFLOW__API__INSTANCE_NAME='My lake'\n"
+    )
     second = env_file.ensure(tmp_path)
     assert {**first, "WORKERS": "3", "AIRFLOW__API__INSTANCE_NAME": "My lake", "S3_PORT": second["S3_PORT"]} == second
     assert env_file.read(path) == second
@@ -56,7 +59,14 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
 def test_a_worker_gets_neither_the_metadata_database_nor_the_signing_keys(tmp_path: Path) -> None:
     settings = Settings.load(tmp_path)
     worker = "\n".join(f"{key}={value}" for key, value in settings.worker_env().items())
-    for key in ("AIRFLOW_DB_PASSWORD", "AIRFLOW_JWT_SECRET", "AIRFLOW_API_SECRET_KEY", "AIRFLOW_FERNET_KEY", "POSTGRES_PASSWORD", "MYSQL_ROOT_PASSWORD"):
+    for key in (
+        "AIRFLOW_DB_PASSWORD",
+        "AIRFLOW_JWT_SECRET",
+        "AIRFLOW_API_SECRET_KEY",
+        "AIRFLOW_FERNET_KEY",
+        "POSTGRES_PASSWORD",
+        "MYSQL_ROOT_PASSWORD",
+    ):
         assert settings[key] not in worker
     assert settings["RABBITMQ_PASSWORD"] in worker  # the search finds what is there
 

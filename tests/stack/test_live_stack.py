@@ -11,6 +11,7 @@ import MySQLdb
 import psutil
 import psycopg2
 import pytest
+
 from cli import queues, status, workers
 from cli.stack import registry
 from cli.stack.orphans import find
@@ -116,7 +117,15 @@ def test_flower_wants_a_login_and_shows_no_token(settings: Settings, api: Airflo
         assert poll(lambda: bool(flower.get("/api/tasks").json()), 10), "the finished task is there"
         uuid, task = next(iter(flower.get("/api/tasks").json().items()))
         assert task["args"] == "(workload)"
-        for path in ("/api/tasks", f"/api/task/info/{uuid}", f"/task/{uuid}", "/tasks", "/workers", "/tasks/datatable?draw=1&start=0&length=10", "/broker"):
+        for path in (
+            "/api/tasks",
+            f"/api/task/info/{uuid}",
+            f"/task/{uuid}",
+            "/tasks",
+            "/workers",
+            "/tasks/datatable?draw=1&start=0&length=10",
+            "/broker",
+        ):
             page = flower.get(path).text
             assert "eyJ" not in page, path
             assert settings["RABBITMQ_PASSWORD"] not in page, path

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from cli.stack import reaper
 
 # A service with a child in a session of its own, as a Celery worker has, and a grandchild whose parent has ended, like epmd.
@@ -30,7 +31,13 @@ time.sleep(600)
 @contextmanager
 def running(tmp_path: Path, program: str, **spec: object) -> Iterator[subprocess.Popen[str]]:
     path = tmp_path / "spec.json"
-    complete = {"argv": [sys.executable, "-c", program], "env": dict(os.environ), "cwd": str(tmp_path), "stop_signal": 15, "grace_seconds": 5}
+    complete = {
+        "argv": [sys.executable, "-c", program],
+        "env": dict(os.environ),
+        "cwd": str(tmp_path),
+        "stop_signal": 15,
+        "grace_seconds": 5,
+    }
     path.write_text(json.dumps(complete | spec))
     process = subprocess.Popen([sys.executable, "-I", "-S", reaper.__file__, str(path)], stdout=subprocess.PIPE, text=True)
     try:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from cli.stack.orphans import find
 from cli.stack.settings import Settings
 
@@ -41,7 +42,7 @@ def test_a_taken_port_names_the_port_its_variable_and_who_has_it(tmp_path: Path)
 
 
 def test_a_port_taken_on_every_address_counts(tmp_path: Path) -> None:
-    with socket.create_server(("0.0.0.0", 0)) as taken:
+    with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104  that is the case
         assert "is taken by pid" in refused(tmp_path, "up", "seaweedfs", S3_PORT=str(taken.getsockname()[1]))
 
 

@@ -6,7 +6,9 @@ import threading
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
-with DAG("stack_probe", schedule=None, params={"hold_seconds": Param(0, type="integer", minimum=0, maximum=600)}, is_paused_upon_creation=False):
+with DAG(
+    "stack_probe", schedule=None, params={"hold_seconds": Param(0, type="integer", minimum=0, maximum=600)}, is_paused_upon_creation=False
+):
 
     @task
     def hold() -> None:

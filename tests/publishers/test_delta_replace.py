@@ -55,8 +55,9 @@ def test_the_same_attempt_is_committed_once(lake: Lake) -> None:
 def test_an_attempt_that_wakes_up_after_others_finds_its_commit(lake: Lake) -> None:
     staged, plan = lake.stage(days(1, 2), lake.append_rows(1, 3), 10)
     lake.publisher.publish(staged, plan)
-    for number in range(40):  # more commits than the first look into the history reads
-        lake.publish(days(2, 3), lake.append_rows(2, 1), 20 + number)
+    table = table_of(lake)
+    for _ in range(33):  # more commits than the first look into the history reads
+        table.create_write_transaction([], "append", table.schema(), partition_by=["created_date"])
     assert lake.publisher.publish(staged, plan).outcome == "already"
 
 

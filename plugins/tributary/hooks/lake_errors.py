@@ -130,4 +130,5 @@ def _explain(answer: _Answer, text: str, doing: Doing, place: Place) -> Tributar
 
 def no_bucket(bucket: str, conn_id: str) -> str:
     """What to do about a bucket that does not exist."""
-    return f"there is no bucket {bucket!r}: create it, or correct service_config.s3.bucket_name in the extra of the Airflow connection {conn_id!r}"
+    setting = "service_config.s3.bucket_name in the extra"
+    return f"there is no bucket {bucket!r}: create it, or correct {setting} of the Airflow connection {conn_id!r}"

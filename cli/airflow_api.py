@@ -136,7 +136,7 @@ class AirflowApi:
             content = self._send("GET", path, params={"map_index": task["map_index"], "full_content": "true"})["content"]
         except CommandError as error:
             return [str(error)]
-        return [line for entry in content for line in _log_lines(entry)][-lines:]
+        return [line for entry in content for line in _log_lines(entry) if not line.startswith("::")][-lines:]  # Airflow's folds
 
 
 def _log_lines(entry: dict[str, Any] | str) -> list[str]:

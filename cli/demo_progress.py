@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tributary.core.certificate import Certificate
     from tributary.core.contract import Contract
 
-LINE_SECONDS = 5
+LINE_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ SECRETS: dict[str, Callable[[], str]] = dict.fromkeys(
 
 
 def _days_ago(days: int) -> str:
-    return (dt.datetime.now(dt.UTC).date() - dt.timedelta(days=days)).isoformat()
+    today = dt.datetime.now(dt.timezone.utc).date()  # noqa: UP017  `./lake env` runs on older Pythons too
+    return (today - dt.timedelta(days=days)).isoformat()
 
 
 SETTINGS: dict[str, Callable[[], str]] = {

@@ -52,6 +52,7 @@ def _spec(service: Service) -> dict[str, Any]:
         "cwd": str(service.cwd),
         "stop_signal": service.stop_signal,
         "grace_seconds": service.grace_seconds,
+        "orphans": service.orphans,
     }
     # Another terminal with another PATH or LANG is no reason to restart a service.
     compared = spec | {"env": {key: value for key, value in service.env.items() if not is_passed_on(key)}}
@@ -81,7 +82,8 @@ def write_supervisor(settings: Settings, services: Iterable[Service]) -> bool:
         "cwd": str(settings.home),
         "stop_signal": 15,
         "grace_seconds": 60,
-        "adopts": True,
+        "orphans": [""],
+        "detached": True,
     }
     _write(spec_path(settings, "supervisord"), json.dumps(spec, indent=1, sort_keys=True))
     return _write(config_path(settings), "\n".join([head, *programs]))

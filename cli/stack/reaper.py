@@ -5,8 +5,10 @@ own and would go on writing beside their retry), RabbitMQ its epmd. This process
 (PR_SET_CHILD_SUBREAPER), and when the service has ended it kills what is left and exits with the service's code.
 SIGTERM is passed on as the service's own stop signal, followed by SIGKILL after `grace_seconds`.
 
-SPEC.json: {"argv": [...], "env": {...}, "cwd": "...", "stop_signal": 15, "grace_seconds": 10, "adopts": false}.
-With "adopts" (supervisord's own reaper) an orphan is killed as soon as it arrives: its service's reaper was killed.
+SPEC.json: {"argv": [...], "env": {...}, "cwd": "...", "stop_signal": 15, "grace_seconds": 10, "orphans": [], "detached": false}.
+An orphan whose command line begins with one of "orphans" is killed as soon as it arrives, while the service goes on: a task
+whose supervisor was killed, and for supervisord's own reaper ([""]) everything, because a service's reaper was killed.
+"detached": live on when whoever started this one ends.
 Standard library only and imported by nothing: it starts in some 20 ms.
 """
 
@@ -79,11 +81,14 @@ def _kill_all() -> None:
         return
 
 
-def _kill_orphans(service: int) -> None:
+def _kill_orphans(service: int, prefixes: list[str]) -> None:
     with open(f"/proc/self/task/{os.getpid()}/children") as file:  # noqa: PTH123
-        for pid in map(int, file.read().split()):
-            if pid != service:
-                with contextlib.suppress(ProcessLookupError):
+        children = [int(pid) for pid in file.read().split()]
+    for pid in children:
+        if pid != service:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+                command = file.read().replace(b"\0", b" ").decode(errors="replace")
+                if command.startswith(tuple(prefixes)):
                     os.kill(pid, signal.SIGKILL)
 
 
@@ -104,13 +109,14 @@ def run(spec: dict[str, Any]) -> int:
     # Blocked and taken one by one below: no handler, so no race between a signal and the wait for it.
     signal.pthread_sigmask(signal.SIG_BLOCK, (*FORWARDED, signal.SIGCHLD))
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
-    if not spec.get("adopts"):
+    if not spec.get("detached"):
         _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # supervisord is gone: end the service in order
     service = _start(spec)
+    prefixes = spec.get("orphans", [])
     deadline = None
     while (status := _reap(service)) is None:
-        if spec.get("adopts"):
-            _kill_orphans(service)
+        if prefixes:
+            _kill_orphans(service, prefixes)
         timeout = 1.0 if deadline is None else max(0.0, deadline - time.monotonic())
         received = signal.sigtimedwait((*FORWARDED, signal.SIGCHLD), timeout)
         if received is None:

@@ -41,6 +41,8 @@ class Service:
     stop_signal: int = 15
     grace_seconds: int = 15
     """How long it may take to stop before it is killed."""
+    orphans: tuple[str, ...] = ()
+    """Beginnings of command lines: a process below the service that lost its parent and matches is killed at once."""
     shows: str = ""
     """What `./lake status` prints as its address."""
     files: tuple[Path, ...] = field(default=())

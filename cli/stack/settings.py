@@ -21,7 +21,7 @@ _PASSED_ON = {
     "PATH", "USER", "LOGNAME", "SHELL", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
     "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
 }  # fmt: skip
-_OWN_PREFIXES = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "TRIBUTARY_", "LAKE_FAIL")
+_OWN_PREFIXES = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "TRIBUTARY_")
 # Neither the metadata database nor the keys that sign tokens and encrypt connections are a worker's business:
 # it runs people's code and talks to the api-server with the token of its task.
 _NOT_FOR_WORKERS = {

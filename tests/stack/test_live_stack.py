@@ -181,6 +181,19 @@ def test_kill_9_of_a_busy_worker_ends_its_task_process(settings: Settings, api: 
         api.request("PATCH", f"dags/stack_probe/dagRuns/{run}", json={"state": "failed"})
 
 
+def test_kill_9_of_a_tasks_supervisor_ends_the_task(settings: Settings, api: AirflowApi) -> None:
+    run = api.trigger("stack_probe", {"hold_seconds": 300})
+    assert poll(lambda: api.tasks("stack_probe", run)[0]["state"] == "running", 60)
+    process = psutil.Process(api.tasks("stack_probe", run)[0]["pid"])
+    supervisor = process.parent()
+    assert supervisor
+    supervisor.kill()
+    try:
+        assert poll(lambda: not process.is_running(), 10), "the task process outlived the process that supervised it"
+    finally:
+        api.request("PATCH", f"dags/stack_probe/dagRuns/{run}", json={"state": "failed"})
+
+
 @pytest.mark.parametrize(
     "name", ["postgres", "rabbitmq", "mariadb", "seaweedfs", "api-server", "scheduler", "dag-processor", "triggerer", "flower"]
 )

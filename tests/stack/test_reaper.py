@@ -114,7 +114,7 @@ reaper = subprocess.Popen([sys.executable, "-I", "-S", {reaper.__file__!r}, {str
 print(reaper.pid, reaper.stdout.readline(), flush=True)
 time.sleep(600)
 """
-    with running(tmp_path, program, adopts=True) as process:
+    with running(tmp_path, program, orphans=[""]) as process:
         killed, *below = tree(process)
         killed.kill()
         assert gone(below)

@@ -20,6 +20,8 @@ from cli.stack.start import poll, start
 from cli.stack.stop import stop
 from cli.stack.supervisor import Supervisor
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:

@@ -15,6 +15,8 @@ from cli.stack.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.services
+
 
 def lake(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -64,6 +64,8 @@ def _worker(settings: Settings, name: str) -> Service:
         check=partial(_check_worker, name),
         needs=("postgres", "rabbitmq"),
         grace_seconds=WORKER_GRACE_SECONDS,
+        # A task whose supervising process was killed would run on beside its second try.
+        orphans=("airflow worker -- ",),
     )
 
 

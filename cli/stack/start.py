@@ -31,9 +31,9 @@ def start(settings: Settings, names: Sequence[str] | None = None, progress: Prog
     sentence; what had been started by then stays up, so that its logs can be read and a second call goes on from there.
     """
     progress = progress or Progress()
-    for folder in (settings.home, settings.data, settings.logs, settings.run):
+    for folder in (settings.data, settings.logs, settings.run):
         folder.mkdir(parents=True, exist_ok=True)
-    settings.run.chmod(0o700)
+        folder.chmod(0o700)  # rows, statements and passwords are in them
     try:
         every = registry.services(settings)
     except ValueError as error:

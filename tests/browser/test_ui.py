@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -141,7 +142,8 @@ def test_the_form_refuses_what_is_no_date(page: Page, admin: AirflowApi) -> None
 
 
 def test_flower_wants_its_password_and_shows_both_workers(chromium: Browser, settings: Settings, screenshots: Path) -> None:
-    assert chromium.new_page().goto(settings.flower_url).status == 401  # type: ignore[union-attr]
+    for path in ("/", "/workers", "/api/workers", "/api/tasks"):
+        assert httpx.get(f"{settings.flower_url}{path}", trust_env=False).status_code == 401, path
     login = {"username": "admin", "password": settings["FLOWER_PASSWORD"]}
     with chromium.new_context(http_credentials=login, viewport={"width": 1400, "height": 600}) as context:  # type: ignore[arg-type]
         page = context.new_page()

@@ -104,7 +104,7 @@ def week(settings: Settings, api: AirflowApi, lake: LakeReader, source: SourceRe
     canary, began, began_at = Canary(), time.monotonic(), datetime.now(UTC)
     source.write("INSERT INTO customers (email, phone, full_name, country) VALUES (%s, %s, 'Canary', 'DE')", canary.email, canary.phone)
     broken = broken_dataset(settings)
-    for dag_id in BACKFILLED:
+    for dag_id in (*BACKFILLED, "customers"):
         api.forget_runs(dag_id)
     before = queue_state(settings).get("message_stats", {})
     with Traffic(settings.mysql("shop_app"), rate=10, seed=7) as traffic:
@@ -119,7 +119,7 @@ def week(settings: Settings, api: AirflowApi, lake: LakeReader, source: SourceRe
         errors = api.import_errors()
         shutil.rmtree(broken)
         runs += [(dag_id, run["dag_run_id"]) for dag_id in (*BACKFILLED, "customers") for run in api.runs(dag_id, run_type="scheduled")]
-        api.wait(runs, 400)
+        api.wait(runs, 600)
         summary = traffic.summary()
     tasks = sum(len(api.tasks(*run)) for run in set(runs))
 

@@ -16,7 +16,7 @@ from tests.integration.airflow_api import AirflowApi, airflow_cli, body
 from tests.integration.conftest import BACKFILLED, DAY, Week
 from tests.integration.lake_reader import LakeReader
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from tests.integration.conftest import DAY, MANUAL_DAYS, Week
 from tests.integration.lake_reader import LakeReader
 from tests.integration.source_reader import SourceReader
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 SALES = """
 SELECT

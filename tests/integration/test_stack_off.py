@@ -23,7 +23,7 @@ from tests.integration.conftest import DAY, Week
 from tests.integration.lake_reader import LakeReader, instant
 from tests.integration.source_reader import SourceReader
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 MINUTE = timedelta(minutes=1)
 DATASET = "orders_by_minute"

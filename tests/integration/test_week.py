@@ -27,7 +27,7 @@ from tests.integration.conftest import BACKFILLED, DAY, MANUAL_DAYS, Week
 from tests.integration.lake_reader import LakeReader, instant
 from tests.integration.source_reader import SourceReader
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 EXPECTED: dict[str, Callable[[Row], Row]] = {
     "orders": expected_order,

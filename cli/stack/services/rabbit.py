@@ -16,7 +16,6 @@ def service(settings: Settings) -> Service:
     """One node named lake@localhost with an Erlang port mapper (epmd) of its own, everything on loopback."""
     shared = settings.repository / "config" / "rabbitmq"
     data = settings.data / "rabbitmq"
-    # Erlang's arguments are split at blanks by RabbitMQ's shell script, so paths are relative to the working directory.
     env = settings.base_env() | {
         "HOME": str(data),  # the Erlang cookie
         "ERL_EPMD_PORT": settings["EPMD_PORT"],
@@ -25,11 +24,11 @@ def service(settings: Settings) -> Service:
         "RABBITMQ_NODENAME": "lake@localhost",
         "RABBITMQ_DIST_PORT": settings["RABBITMQ_DIST_PORT"],
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-        "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
-        "RABBITMQ_ADVANCED_CONFIG_FILE": "none.config",
-        "RABBITMQ_ENABLED_PLUGINS_FILE": "enabled_plugins",
-        "RABBITMQ_MNESIA_BASE": "mnesia",
-        "RABBITMQ_LOG_BASE": "log",
+        "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(data / "none.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(data / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(data / "log"),
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
     }

@@ -69,6 +69,13 @@ class Settings:
             raise ValueError(f"{name}={text!r} in {self.home / '.env'} is not a port: write a number from 1 to 65535.")
         return int(text)
 
+    def count(self, name: str) -> int:
+        """A number by its key in `.env`, for example `WORKERS`. ValueError names a value that is not a whole number above 0."""
+        text = self.values[name]
+        if not text.isdigit() or int(text) < 1:
+            raise ValueError(f"{name}={text!r} in {self.home / '.env'} is not a whole number above 0.")
+        return int(text)
+
     # ---- places -------------------------------------------------------------------------------------------------
     repository = env_file.REPOSITORY
 
@@ -96,7 +103,7 @@ class Settings:
     @property
     def worker_names(self) -> list[str]:
         """`worker-1`, `worker-2`, … as many as `WORKERS`: service names, Celery node names and Airflow hostnames start so."""
-        return [f"worker-{number + 1}" for number in range(int(self["WORKERS"]))]
+        return [f"worker-{number + 1}" for number in range(self.count("WORKERS"))]
 
     @property
     def api_url(self) -> str:
@@ -196,7 +203,7 @@ class Settings:
         Later wins: `config/airflow.env`, what follows from ports and secrets, own variables of `.env`, the shell's own
         `AIRFLOW__…`, `AIRFLOW_CONN_…`, `AIRFLOW_VAR_…` and `TRIBUTARY_…`.
         """
-        slots = int(self["WORKERS"]) * int(self["WORKER_CONCURRENCY"])
+        slots = self.count("WORKERS") * self.count("WORKER_CONCURRENCY")
         repository = self.repository
         reader = self.mysql("lake_reader")
         shop = {

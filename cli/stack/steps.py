@@ -40,7 +40,7 @@ def _shop(settings: Settings, report: Callable[[str], None]) -> None:
     """The sample's history. The loader keeps its own record, so a load that broke off is done again."""
     if _shop_is_loaded(settings):
         return
-    report(f"loading {int(settings['SHOP_ROWS']):,} rows")
+    report(f"loading {settings.count('SHOP_ROWS'):,} rows")
     env = settings.base_env() | {
         "PYTHONPATH": str(settings.repository),
         "MYSQL_PWD": settings["MYSQL_ROOT_PASSWORD"],

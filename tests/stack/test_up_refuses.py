@@ -58,6 +58,11 @@ def test_a_port_that_is_none(tmp_path: Path, value: str) -> None:
     assert f"S3_PORT='{value}'" in refused(tmp_path, "up", "seaweedfs", S3_PORT=value)
 
 
+@pytest.mark.parametrize("name", ["WORKERS", "WORKER_CONCURRENCY"])
+def test_a_number_that_is_none(tmp_path: Path, name: str) -> None:
+    assert f"{name}='many'" in refused(tmp_path, "up", "seaweedfs", **{name: "many"})
+
+
 def test_too_little_disk(tmp_path: Path) -> None:
     message = refused(tmp_path, "up", "seaweedfs", LAKE_MIN_FREE_GB="1000000")
     assert str(tmp_path) in message

@@ -140,7 +140,7 @@ def body(conf: dict[str, Any] | None = None, interval: tuple[datetime, datetime]
         return {"logical_date": None, "conf": conf or {}}
     start, end = interval
     return {
-        "logical_date": start.isoformat(),
+        "logical_date": end.isoformat(),  # the start is that of the schedule's own run of the day: a DAG has one run for a date
         "data_interval_start": start.isoformat(),
         "data_interval_end": end.isoformat(),
         "conf": conf or {},

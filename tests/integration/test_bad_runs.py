@@ -101,7 +101,7 @@ def test_a_backfill_refuses_dates_that_are_none(api: AirflowApi, today: datetime
 BAD_RUNS: dict[str, tuple[str, Callable[[datetime], dict[str, Any]], str]] = {
     "start after end": ("orders", lambda today: {"conf": dates(today, -3, -5)}, "is not before its end"),
     "in the future": ("orders", lambda today: {"conf": dates(today, -1, 5)}, "is not over yet"),
-    "half a partition": ("order_items", lambda today: {"interval": (today - 3 * DAY, today - 2.5 * DAY)}, "cuts a partition in half"),
+    "half a partition": ("order_items", lambda today: {"interval": (today - DAY, today - 0.5 * DAY)}, "cuts a partition in half"),
     "an unknown parameter": ("page_events", lambda _: {"conf": {"strat": MARK}}, "unknown parameter 'strat'"),
     "dates for a snapshot": ("customers", lambda today: {"conf": dates(today, -3, -1)}, "a snapshot reads the whole table as it is now"),
 }

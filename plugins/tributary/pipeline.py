@@ -124,10 +124,11 @@ def manual(contract: Contract) -> str:
     )
     return f"""{contract.description}
 
-**Moves** `{contract.source.table}` of connection `{contract.source.connection}`
-to `{contract.lake.prefix}/{contract.dataset}` ({contract.format}).
-**A run reads** {window}.
-**Healthy when** the newest run is green and `./lake status` names no gap. Owner: {contract.owner}.
+* **Moves** `{contract.source.table}` of connection `{contract.source.connection}` to `{contract.lake.prefix}/{contract.dataset}`
+  ({contract.format})
+* **A run reads** {window}
+* **Healthy when** the newest run is green and `./lake status` names no gap
+* **Owner** {contract.owner}
 
 Any window may be run again, at any time, also beside other runs: the lake holds the same rows afterwards.
 {by_hand}

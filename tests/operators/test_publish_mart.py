@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ import pytest
 from airflow.sdk import Asset
 
 from tests.lake_support import Lake, context, contract, days
-from tributary.core.errors import ContractError, LakeError, WindowError
+from tributary.core.errors import ContractError, LakeUnavailable, WindowError
 from tributary.hooks.lake import LakeHook
 from tributary.operators.publish_mart import PublishMartOperator
 from tributary.publishers.delta_mart import DeltaMart
@@ -55,7 +56,7 @@ def mart(hook: LakeHook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mar
 
 def test_a_day_is_computed_and_computed_again(mart: Mart) -> None:
     mart.items.publish(days(1, 3), mart.items.append_rows(1, 2) + mart.items.append_rows(2, 3), 10)
-    assert mart.run("2026-01-01") == {"day": "2026-01-01", "rows": 1, "lake_version": 1}
+    assert mart.run("2026-01-01") == {"days": ["2026-01-01"], "rows": 1, "lake_version": 1}
     mart.run("2026-01-02")
     mart.items.publish(days(1, 2), mart.items.append_rows(1, 4), 20)
     mart.run("2026-01-01")
@@ -66,10 +67,19 @@ def test_the_day_is_the_runs_partition_key(mart: Mart) -> None:
     mart.items.publish(days(1, 2), mart.items.append_rows(1, 2), 10)
     asset = Asset(mart.name, uri=f"test://{mart.name}")
     run = context(partition_key="2026-01-01")
-    assert mart.operator(outlets=[asset]).run(run)["day"] == "2026-01-01"
+    assert mart.operator(outlets=[asset]).run(run)["days"] == ["2026-01-01"]
     event = run["outlet_events"][asset]
     assert event.partition_keys == {"2026-01-01"}
-    assert event.extra == {"day": "2026-01-01", "rows": 1, "inputs": {mart.items.contract.dataset: 1}}
+    assert event.extra == {"rows": 1, "inputs": {mart.items.contract.dataset: 1}}
+
+
+def test_days_that_changed_together_are_computed_in_one_commit(mart: Mart) -> None:
+    mart.items.publish(days(1, 3), mart.items.append_rows(1, 2) + mart.items.append_rows(2, 3), 10)
+    changed = [SimpleNamespace(partition_key=key) for key in ("2026-01-02", "2026-01-01", "2026-01-02")]
+    run = context(triggering_asset_events={"orders/day": changed[:1], "items/day": changed[1:]}, partition_key="2026-01")
+    published = mart.operator().run(run)
+    assert published == {"days": ["2026-01-01", "2026-01-02"], "rows": 2, "lake_version": 1}
+    assert mart.rows() == [("2026-01-01", 2, Decimal("3.00")), ("2026-01-02", 3, Decimal("4.50"))]
 
 
 def test_no_row_empties_the_day(mart: Mart) -> None:
@@ -125,7 +135,7 @@ def test_a_wrong_query_publishes_nothing(mart: Mart, sql: str, message: str) -> 
 
 
 def test_missing_things_are_named(mart: Mart) -> None:
-    with pytest.raises(LakeError, match="which has no table yet"):
+    with pytest.raises(LakeUnavailable, match="which has no table yet"):
         mart.run("2026-01-01")
     with pytest.raises(WindowError, match="the run has no day"):
         mart.operator().run(context())

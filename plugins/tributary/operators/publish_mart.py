@@ -1,4 +1,4 @@
-"""PublishMartOperator: compute one day of a mart from the lake, and publish it."""
+"""PublishMartOperator: compute days of a mart from the lake, and publish them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from tributary.operators.run_context import given
 from tributary.settings import load_dataset, sql_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from airflow.sdk import Context
+    from duckdb import DuckDBPyConnection
 
     from tributary.hooks.lake import LakeHook
     from tributary.hooks.lake_table import LakeTable
@@ -33,7 +34,7 @@ RESULT = "_result"
 
 
 class PublishMartOperator(StepOperator):
-    """Runs `include/sql/<mart>/mart.sql` for one day and replaces that day's partition of the mart's Delta table.
+    """Runs `include/sql/<mart>/mart.sql` for each day whose inputs changed, and replaces those days' partitions in one commit.
 
     The query is one SELECT; each input is a view of its name, `$day` is the day, as a DATE. No row empties the day.
 
@@ -42,13 +43,13 @@ class PublishMartOperator(StepOperator):
     :param partition_column: DATE column of the mart's table; the query may select it (then it has to be `$day`) or leave it out.
     :param lake_conn_id: Airflow connection of the lake.
     :param prefix: key prefix of the mart's table, and of inputs that have no contract.
-    :raises WindowError: where the run has no day: neither a partition key nor the param `day`.
+    :raises WindowError: where the run has no day: neither asset events with partitions, nor a partition key, nor the param `day`.
     :raises ContractError: where `mart.sql` is missing or wrong, or its columns do not fit the table.
-    :raises LakeError, LakeUnavailable: where an input has no table, the store refuses or does not answer.
+    :raises LakeError, LakeUnavailable: where an input has no table yet, the store refuses or does not answer.
     :raises PublishConflict: where other publishers won every try.
 
     Runs may overlap, also for one day: a result never replaces one that was computed from newer inputs (see `DeltaMart`). A retry
-    computes anew. Its outlets get one event with the day as partition key. Returns `{day, rows, lake_version}`.
+    computes anew. Its outlets get one event a day, with the day as partition key. Returns `{days, rows, lake_version}`.
     """
 
     ui_color = "#fce8e6"
@@ -71,59 +72,72 @@ class PublishMartOperator(StepOperator):
         self.prefix = prefix
 
     def run(self, context: Context) -> dict[str, Any]:
-        """Compute and publish the day."""
+        """Compute and publish the days."""
         # Here and not above: deltalake and DuckDB are slow to import, and DAG files are parsed all the time.
         from tributary.hooks.lake import LakeHook
         from tributary.hooks.lake_table import LakeTable
         from tributary.publishers.delta_mart import DeltaMart
 
-        day = _day(context)
+        days = _days(context)
         sql = self._sql()
         lake = LakeHook(self.lake_conn_id)
         tables = {name: LakeTable(lake, self._input_key(name)) for name in self.inputs_read}
         mart = DeltaMart(lake, self.mart, self.prefix, self.partition_column, tables)
-        published = mart.publish(day, lambda versions: self._compute(lake, tables, sql, day, versions))
+        published = mart.publish(days, lambda versions: self._compute(lake, tables, sql, days, versions))
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
                 event = context["outlet_events"][outlet]
-                event.extra.update({"day": day.isoformat(), "rows": published.rows, "inputs": dict(published.inputs)})
-                event.add_partitions(day.isoformat())
+                event.extra.update({"rows": published.rows, "inputs": dict(published.inputs)})
+                event.add_partitions([day.isoformat() for day in days])
         read = ", ".join(f"{name} version {version}" for name, version in published.inputs.items())
-        self.log.info("published %s %s: %d rows, lake version %d, from %s", self.mart, day, published.rows, published.lake_version, read)
-        return {"day": day.isoformat(), "rows": published.rows, "lake_version": published.lake_version}
+        names = ", ".join(map(str, days))
+        self.log.info("published %s %s: %d rows, lake version %d, from %s", self.mart, names, published.rows, published.lake_version, read)
+        return {"days": [day.isoformat() for day in days], "rows": published.rows, "lake_version": published.lake_version}
 
-    def _compute(self, lake: LakeHook, tables: Mapping[str, LakeTable], sql: str, day: date, versions: Mapping[str, int]) -> Computed:
-        from tributary.hooks.lake_sql import identifier, query, quoted, refuse_unstorable, sql_errors
+    def _compute(
+        self, lake: LakeHook, tables: Mapping[str, LakeTable], sql: str, days: Sequence[date], versions: Mapping[str, int]
+    ) -> Computed:
+        from tributary.hooks.lake_sql import identifier, quoted
         from tributary.publishers.delta_mart import Computed
 
-        file = f"{self.mart}/mart.sql"
         keys = DatasetKeys(self.mart, self.prefix)
+        with lake.duckdb() as connection, lake.errors("read", keys.table):
+            for name, table in tables.items():
+                # Attached, the table's log is read once, and not again by each scan of each day.
+                at = identifier(f"_{name}")
+                connection.execute(f"ATTACH {quoted(table.uri)} AS {at} (TYPE delta, PIN_SNAPSHOT, VERSION {versions[name]})")
+                connection.execute(f"CREATE VIEW {identifier(name)} AS SELECT * FROM {at}")  # noqa: S608
+            results = [self._compute_day(lake, connection, keys, sql, day) for day in days]
+        return Computed(tuple(part for part, _ in results), results[0][1])
+
+    def _compute_day(
+        self, lake: LakeHook, connection: DuckDBPyConnection, keys: DatasetKeys, sql: str, day: date
+    ) -> tuple[Part, pa.Schema]:
+        from tributary.hooks.lake_sql import identifier, query, refuse_unstorable, sql_errors
+
+        file = f"{self.mart}/mart.sql"
 
         def rows(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
             with lake.errors("read", keys.table), sql_errors(file):
                 yield from reader
 
-        with lake.duckdb() as connection, lake.errors("read", keys.table):
-            for name, table in tables.items():
-                scan = f"delta_scan({quoted(table.uri)}, version => {versions[name]})"
-                connection.execute(f"CREATE VIEW {identifier(name)} AS SELECT * FROM {scan}")  # noqa: S608
-            result = query(connection, file, sql, {"day": day})
-            refuse_unstorable(file, result.columns, result.types)
-            with sql_errors(file):
-                # A table, because its rows are read twice: once for the check of the day, once to be written.
-                result.create(RESULT)
-            result = connection.table(RESULT)
-            if self.partition_column in result.columns:
-                column = identifier(self.partition_column)
-                wrong = result.filter(f"{column} IS DISTINCT FROM DATE '{day}'").limit(1).select(column).fetchall()
-                if wrong:
-                    raise ContractError(f"{file}: {self.partition_column} is {wrong[0][0]} in a run for {day}; select $day for it")
-                result = result.select(f"* EXCLUDE ({column})")
-            key = keys.delta_part(self.partition_column, day, str(uuid4()), 0)
-            reader = result.to_arrow_reader(BATCH_ROWS)
-            written = lake.write_part(key, reader.schema, rows(reader))
-            part = Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day)
-            return Computed(part, reader.schema)
+        result = query(connection, file, sql, {"day": day})
+        refuse_unstorable(file, result.columns, result.types)
+        with sql_errors(file):
+            # A table, because its rows are read twice: once for the check of the day, once to be written.
+            connection.execute(f"DROP TABLE IF EXISTS {RESULT}")
+            result.create(RESULT)
+        result = connection.table(RESULT)
+        if self.partition_column in result.columns:
+            column = identifier(self.partition_column)
+            wrong = result.filter(f"{column} IS DISTINCT FROM DATE '{day}'").limit(1).select(column).fetchall()
+            if wrong:
+                raise ContractError(f"{file}: {self.partition_column} is {wrong[0][0]} in a run for {day}; select $day for it")
+            result = result.select(f"* EXCLUDE ({column})")
+        key = keys.delta_part(self.partition_column, day, str(uuid4()), 0)
+        reader = result.to_arrow_reader(BATCH_ROWS)
+        written = lake.write_part(key, reader.schema, rows(reader))
+        return Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day), reader.schema
 
     def _sql(self) -> str:
         file = sql_dir() / self.mart / "mart.sql"
@@ -141,12 +155,20 @@ class PublishMartOperator(StepOperator):
         return DatasetKeys(name, contract.lake.prefix).table
 
 
-def _day(context: Context) -> date:
-    """The day that the run is for: what a person asked, else the partition that changed."""
-    asked = given(context).get("day") or context.get("partition_key") or getattr(context["dag_run"], "partition_key", None)
-    if not asked:
+def _days(context: Context) -> list[date]:
+    """The days that the run is for, oldest first: the one a person asked for, else the partitions that changed."""
+    if asked := given(context).get("day"):
+        return [_parsed(asked)]
+    events = (context.get("triggering_asset_events") or {}).values()
+    keys = {event.partition_key for group in events for event in group if event.partition_key}
+    keys = keys or {key for key in (context.get("partition_key"),) if key}
+    if not keys:
         raise WindowError("the run has no day; trigger it with the param day, such as 2026-01-31")
+    return sorted(_parsed(key) for key in keys)
+
+
+def _parsed(day: str) -> date:
     try:
-        return date.fromisoformat(str(asked))
+        return date.fromisoformat(str(day))
     except ValueError as error:
-        raise WindowError(f"{asked!r} is no day; give one such as 2026-01-31") from error
+        raise WindowError(f"{day!r} is no day; give one such as 2026-01-31") from error

@@ -1,15 +1,15 @@
-"""DeltaMart: one day of a table that is computed from other tables of the lake."""
+"""DeltaMart: some days of a table that is computed from other tables of the lake."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict
 
-from tributary.core.errors import LakeError
+from tributary.core.errors import LakeUnavailable
 from tributary.core.keys import DatasetKeys
 from tributary.core.record import Record
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
@@ -28,20 +28,20 @@ NOTE = "tributary_mart"
 
 
 class MartCommit(Record):
-    """What a mart's commit says: which day, computed from which versions of its inputs."""
+    """What a mart's commit says: which days, computed from which versions of its inputs."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    day: date
+    days: tuple[date, ...]
     inputs: dict[str, int]  # dataset -> Delta version that was read
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """One day's result as it was computed from some versions of the inputs; the part lies under the mart's table."""
+    """The result as it was computed from some versions of the inputs: a part for each day, under the mart's table."""
 
-    part: Part
-    schema: pa.Schema  # of the part: without the partition column
+    parts: tuple[Part, ...]
+    schema: pa.Schema  # of the parts: without the partition column
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ class MartPublished:
 
 
 class DeltaMart:
-    """Replaces one day's partition, in one commit, and never by a result of older inputs.
+    """Replaces the partitions of some days, in one commit, and never by a result of older inputs.
 
-    Two runs of one day may overlap. Whoever finds, on the version that it would commit on, a result of the day from newer inputs
-    than it has read, computes again from the newest inputs: the last commit of a day is always one that saw them all.
+    Two runs of one day may overlap. Whoever finds, on the version that it would commit on, a result of one of its days from newer
+    inputs than it has read, computes again from the newest inputs: the last commit of a day is always one that saw them all.
     """
 
     def __init__(self, hook: LakeHook, mart: str, prefix: str, partition_column: str, inputs: Mapping[str, LakeTable]) -> None:
@@ -67,11 +67,11 @@ class DeltaMart:
         self.partition_column = partition_column
         self.inputs = inputs
 
-    def publish(self, day: date, compute: Callable[[Mapping[str, int]], Computed]) -> MartPublished:
-        """Compute and publish one day.
+    def publish(self, days: Sequence[date], compute: Callable[[Mapping[str, int]], Computed]) -> MartPublished:
+        """Compute and publish some days.
 
-        :param compute: makes the day's part from the given versions of the inputs; called again where they have been overtaken.
-        :raises LakeError: where an input has no table.
+        :param compute: makes the days' parts from the given versions of the inputs; called again where they have been overtaken.
+        :raises LakeUnavailable: where an input has no table yet: its first publish may be on its way.
         :raises ContractError: where the columns do not fit the mart's table.
         :raises PublishConflict: where other publishers won every try.
         """
@@ -82,20 +82,20 @@ class DeltaMart:
         def try_once() -> MartPublished:
             nonlocal versions, result
             table = self.table.open_or_create(self._schema(result), [self.partition_column])
-            while self._overtaken(table, since, day, versions):
+            while self._overtaken(table, since, days, versions):
                 versions = self._versions()
                 result = compute(versions)
                 table = self.table.open_or_create(self._schema(result), [self.partition_column])
             schema, _ = grown(self.mart, self.table.uri, table.schema(), self._schema(result))
             table.create_write_transaction(
-                self.table.add_actions([result.part], [self.partition_column]),
+                self.table.add_actions(result.parts, [self.partition_column]),
                 "overwrite",
                 schema,
                 partition_by=[self.partition_column],
-                partition_filters=[(self.partition_column, "=", day.isoformat())],
-                commit_properties=once(MartCommit(day=day, inputs=dict(versions)), NOTE),
+                partition_filters=[(self.partition_column, "in", [day.isoformat() for day in days])],
+                commit_properties=once(MartCommit(days=tuple(days), inputs=dict(versions)), NOTE),
             )
-            return MartPublished(result.part.rows, table.version() + 1, versions)
+            return MartPublished(sum(part.rows for part in result.parts), table.version() + 1, versions)
 
         return fenced_delta(self.table, try_once)
 
@@ -104,13 +104,16 @@ class DeltaMart:
         for name, table in self.inputs.items():
             opened = table.open()
             if opened is None:
-                raise LakeError(f"{self.mart} reads {name}, which has no table yet ({table.uri}); run the DAG {name} first")
+                raise LakeUnavailable(
+                    f"{self.mart} reads {name}, which has no table yet ({table.uri}); this task tries again. "
+                    f"Run the DAG {name} if nothing does"
+                )
             found[name] = opened.version()
         return found
 
-    def _overtaken(self, table: DeltaTable, since: datetime, day: date, versions: Mapping[str, int]) -> bool:
+    def _overtaken(self, table: DeltaTable, since: datetime, days: Sequence[date], versions: Mapping[str, int]) -> bool:
         commits = [MartCommit.model_validate(note) for _, note in self.table.notes(table, NOTE, since)]
-        newer = (commit for commit in commits if commit.day == day)
+        newer = (commit for commit in commits if not set(days).isdisjoint(commit.days))
         return any(version > versions.get(name, version) for commit in newer for name, version in commit.inputs.items())
 
     def _schema(self, result: Computed) -> Schema:

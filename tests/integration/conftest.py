@@ -121,6 +121,10 @@ def week(settings: Settings, api: AirflowApi, lake: LakeReader, source: SourceRe
         shutil.rmtree(broken)
         runs += [(dag_id, run["dag_run_id"]) for dag_id in (*BACKFILLED, "customers") for run in api.runs(dag_id, run_type="scheduled")]
         api.wait(runs, 600)
+        # A snapshot has one run at a time, so yesterday's scheduled one is made when the manual one has ended.
+        until(lambda: bool(api.runs("customers", run_type="scheduled")), 60, lambda: "no scheduled run of customers")
+        runs += [("customers", run["dag_run_id"]) for run in api.runs("customers", run_type="scheduled")]
+        api.wait(runs, 120)
         summary = traffic.summary()
     tasks = [task for run in sorted(set(runs)) for task in api.tasks(*run)]
 

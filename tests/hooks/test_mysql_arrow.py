@@ -412,6 +412,11 @@ def test_columns_that_may_not_be_read_are_not_left_out_in_silence(source: Source
         source.hook(login).describe(source.name, "secret")
 
 
+def test_a_connection_that_does_not_exist_is_named() -> None:
+    with pytest.raises(SourceError, match="there is no Airflow connection 'nowhere'; create it"):
+        MySqlArrowHook("nowhere").clock()
+
+
 def test_a_wrong_password_is_terminal_and_not_shown(source: SourceDatabase) -> None:
     name, _ = source.user()
     with pytest.raises(SourceError, match=r"Access denied .* check login and password of the Airflow connection") as refused:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow.providers.mysql.hooks.mysql import MySqlHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from tributary.core.errors import SourceError
 from tributary.core.safety import Reading
@@ -99,6 +100,11 @@ class MySqlArrowHook(MySqlHook):
 
     @contextmanager
     def _session(self, statement_timeout_s: int = _SHORT_TIMEOUT_S) -> Iterator[Session]:
-        config = self._get_conn_config_mysql_client(self.connection or self.get_connection(self.conn_id))
+        try:
+            config = self._get_conn_config_mysql_client(self.connection or self.get_connection(self.conn_id))
+        except AirflowNotFoundException as error:
+            raise SourceError(
+                f"there is no Airflow connection {self.conn_id!r}; create it with type mysql, or correct source.connection in dataset.yaml"
+            ) from error
         with closing(Session(config, statement_timeout_s=statement_timeout_s)) as session:
             yield session

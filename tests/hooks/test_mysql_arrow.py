@@ -23,6 +23,7 @@ from tributary.core.select import Query
 from tributary.core.types import source_schema
 from tributary.core.window import Window
 from tributary.hooks import mysql_snapshot
+from tributary.hooks.mysql_arrow import MySqlArrowHook
 from tributary.hooks.mysql_snapshot import Snapshot
 
 pytestmark = pytest.mark.services

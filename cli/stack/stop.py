@@ -12,7 +12,9 @@ from cli.stack.settings import Settings
 from cli.stack.start import exclusive, poll
 from cli.stack.supervisor import Supervisor
 
-# Airflow first, while its database and queue still answer.
+# One after the other. Workers first: a task that ends in its grace period tells the api-server so, which needs its database;
+# one that cannot is taken for dead, and tried again minutes after the next start.
+LATER = ("api-server",)
 LAST = ("postgres", "rabbitmq", "mariadb", "seaweedfs")
 SHUTDOWN_SECONDS = 60
 
@@ -31,7 +33,8 @@ def stop(settings: Settings, names: Sequence[str] | None = None, progress: Progr
         supervisor = Supervisor(settings)
         alive = [process.name for process in supervisor.processes().values() if process.reaper_pid]
         wanted = [name for name in alive if not names or name in names]
-        for group in ([n for n in wanted if n not in LAST], [n for n in wanted if n in LAST]):
+        first = [name for name in wanted if name not in (*LATER, *LAST)]
+        for group in (first, *([name for name in wanted if name in later] for later in (LATER, LAST))):
             _stop_together(supervisor, group, progress)
         if not names:
             _shut_down(settings, supervisor)

@@ -61,7 +61,7 @@ def test_what_refuses_the_connection_is_named_with_the_fix(lake: Command, settin
     wrong = {
         "check that the server runs": changed(settings, "AIRFLOW_CONN_SHOP", port=1),
         "check login and password": changed(settings, "AIRFLOW_CONN_SHOP", password="wrong"),
-        "create bucket 'absent'": changed(
+        "there is no bucket 'absent'": changed(
             settings, "AIRFLOW_CONN_LAKE", extra={**endpoint, "service_config": {"s3": {"bucket_name": "absent"}}}
         ),
         "secret key": changed(settings, "AIRFLOW_CONN_LAKE", password="wrong"),

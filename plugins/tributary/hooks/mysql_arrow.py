@@ -104,7 +104,8 @@ class MySqlArrowHook(MySqlHook):
             config = self._get_conn_config_mysql_client(self.connection or self.get_connection(self.conn_id))
         except AirflowNotFoundException as error:
             raise SourceError(
-                f"there is no Airflow connection {self.conn_id!r}; create it with type mysql, or correct source.connection in dataset.yaml"
+                f"there is no Airflow connection {self.conn_id!r}; create it (airflow connections add {self.conn_id} "
+                "--conn-type mysql …), or correct source.connection in dataset.yaml"
             ) from error
         with closing(Session(config, statement_timeout_s=statement_timeout_s)) as session:
             yield session

@@ -42,7 +42,15 @@ def test_json_prints_one_summary_and_nothing_else(environment: dict[str, str]) -
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_it_cleanly_with_the_counts(environment: dict[str, str], how: signal.Signals) -> None:
-    running = subprocess.Popen([*COMMAND, "--rate", "40"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        [*COMMAND, "--rate", "40"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a script inherits an ignored SIGINT; a person's shell does not pass that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+    )
     assert running.stdout is not None
     first = running.stdout.readline()
     running.send_signal(how)

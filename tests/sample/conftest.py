@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date
 from typing import Any
 
@@ -52,8 +53,10 @@ def made(root: Any) -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="session")
-def small_shop(server: dict[str, Any], root: Any) -> Iterator[str]:
+def small_shop(server: dict[str, Any]) -> Iterator[str]:
     """Name of a freshly loaded database. Tests leave it as it is."""
     load(server, SMALL, database="sample_test", replace=True)
     yield "sample_test"
-    forget(root, "sample_test")
+    # A connection of its own: tests of the stack may have killed the server since `root` was opened.
+    with closing(MySQLdb.connect(**server, autocommit=True)) as connection:
+        forget(connection, "sample_test")

@@ -52,9 +52,12 @@ def test_an_interrupt_ends_it_cleanly_with_the_counts(environment: dict[str, str
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )
     assert running.stdout is not None
-    first = running.stdout.readline()
-    running.send_signal(how)
-    rest, errors = running.communicate(timeout=30)
+    try:
+        first = running.stdout.readline()
+        running.send_signal(how)
+        rest, errors = running.communicate(timeout=30)
+    finally:
+        running.kill()  # a writer that goes on would disturb every test after this one
     assert first.startswith("writing to the shop")
     assert rest.splitlines()[-1].startswith("ended: ")
     assert (running.returncode, errors) == (0, "")

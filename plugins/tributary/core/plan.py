@@ -1,4 +1,4 @@
-"""Plan: what one run will read, frozen by its first task; later tasks obey it and not the files, which may change meanwhile."""
+"""Plan: what one run will read, frozen by its second task; later tasks obey it and not the files, which may change meanwhile."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ COMMANDS = {
     "logs": "Print the last lines of a service's log; -f follows.",
     "clean": "Stop everything and delete data and logs.",
     "airflow": "The Airflow CLI in this project's environment, arguments unchanged.",
-    "add": "Write the contract of a live table: ./lake add shop.products.",
+    "add": "Write the contract of a live table, or of every table of a schema: ./lake add shop.products.",
     "check": "Are contracts, sources and lake fit to run? Each with the fix where they are not.",
     "plan": "What a run would read; writes nothing.",
     "query": "Read the lake with SQL.",

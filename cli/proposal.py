@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-
-import yaml
 
 from cli.console import CommandError
 from tributary.core.contract import Mode
-from tributary.core.source_table import SMALL_TABLE_ROWS, SourceTable
+from tributary.core.errors import ContractError
+from tributary.core.source_table import SMALL_TABLE_ROWS, SourceColumn, SourceTable
+from tributary.core.types import lake_type
 
 UPDATED_NAMES = ("updated_at", "modified_at", "last_modified", "changed_at", "update_time", "mtime", "updated", "modified")
 CREATED_NAMES = ("created_at", "inserted_at", "event_time", "occurred_at", "create_time", "ctime", "created", "ts", "timestamp")
-# An application's clock is seconds off at most where hosts run NTP; minutes are for queues between stamping and writing.
-MARGIN_S = 300
+# Words of a column's name that a person should look at before the column is in a lake that many read.
+PERSONAL = re.compile(r"(^|_)(e_?mail|phone|mobile|fax|ssn|iban|passwo?r?d|birth|dob|first_name|last_name|ip_address)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,8 @@ class Proposal:
     cursor: Choice | None = None
     partition_by: Choice | None = None
     partition_column: str = ""
+    dropped: tuple[str, ...] = ()  # columns of a type that the lake does not have
+    personal: tuple[str, ...] = ()  # columns whose names sound like data about people
 
 
 def propose(table: SourceTable, stamps: Mapping[str, Stamp], mode: Mode | None = None) -> Proposal:
@@ -65,11 +65,21 @@ def propose(table: SourceTable, stamps: Mapping[str, Stamp], mode: Mode | None =
         reason = "as asked with --mode"
         if mode == "append" and changed:
             reason += f"; but {changed.column} says that rows change, and append never reads a row again"
+    dropped = tuple(column.name for column in table.columns if not _has_lake_type(column))
+    personal = tuple(c.name for c in table.columns if PERSONAL.search(c.name) and c.name not in (*table.primary_key, *dropped))
     if mode == "snapshot":
-        return Proposal(mode, reason, table.primary_key)
+        return Proposal(mode, reason, table.primary_key, dropped=dropped, personal=personal)
     cursor = changed if mode == "merge" else created
     by = created if created and (created.server or mode == "append") else None
-    return Proposal(mode, reason, table.primary_key, cursor, by, _partition_name(table, by.column) if by else "")
+    return Proposal(mode, reason, table.primary_key, cursor, by, _partition_name(table, by.column) if by else "", dropped, personal)
+
+
+def _has_lake_type(column: SourceColumn) -> bool:
+    try:
+        lake_type(column)
+    except ContractError:
+        return False
+    return True
 
 
 def _times(table: SourceTable) -> list[str]:
@@ -138,34 +148,3 @@ def _partition_name(table: SourceTable, by: str) -> str:
     stem = "".join(c if c.isalnum() else "_" for c in by.lower()).removesuffix("_at").removesuffix("_time").lstrip("_0123456789") or "row"
     taken = {column.name.lower() for column in table.columns}
     return next(name for name in (f"{stem}_date", f"{stem}_day", f"lake_{stem}_date") if name not in taken)
-
-
-def to_yaml(proposal: Proposal, table: SourceTable, *, dataset: str, connection: str, owner: str, start: date) -> str:
-    """The file, with the reasons as comments."""
-    lines = [
-        "# yaml-language-server: $schema=../../../docs/contract.schema.json",
-        f"dataset: {dataset}",
-        f"description: One row of {table.name}. # write what one row is: it is on the dataset's page in the UI",
-        f"owner: {_scalar(owner)} # who is asked when a run fails",
-        f"source: {{connection: {connection}, table: {_scalar(table.name)}}}",
-        f"mode: {proposal.mode} # {proposal.mode_reason}",
-    ]
-    if proposal.key:
-        lines.append(f"key: [{', '.join(map(_scalar, proposal.key))}] # the primary key")
-    cursor, by = proposal.cursor, proposal.partition_by
-    if cursor and cursor.server:
-        lines.append(f"cursor: {{column: {_scalar(cursor.column)}}} # {cursor.reason}")
-    elif cursor:
-        lines.append(f"cursor: {{column: {_scalar(cursor.column)}, stamped_by: application, margin_s: {MARGIN_S}}} # {cursor.reason}")
-    if by:
-        reason = "a run replaces whole days" if by == cursor else f"{by.reason}: a row never changes its partition"
-        lines.append(f"partition: {{by: {_scalar(by.column)}, column: {proposal.partition_column}}} # {reason}")
-    older = "" if proposal.mode == "snapshot" else "; load older ones with a run by hand"
-    lines.append(f"start: {start} # first day that the schedule loads{older}")
-    return "\n".join(lines) + "\n"
-
-
-def _scalar(text: str) -> str:
-    """`text` as a YAML string: YAML reads no, on and 1e3 as something else where they stand bare."""
-    bare = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) and not isinstance(yaml.safe_load(text), bool | None)
-    return text if bare else json.dumps(text, ensure_ascii=False)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import pytest
 
 from cli.console import CommandError
-from cli.proposal import Stamp, propose, to_yaml
+from cli.contract_text import to_yaml
+from cli.proposal import Stamp, propose
 from tributary.core.contract import Contract
 from tributary.core.contract_file import parse
 from tributary.core.source_table import SMALL_TABLE_ROWS, SourceColumn, SourceTable, fit

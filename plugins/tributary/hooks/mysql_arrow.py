@@ -62,6 +62,14 @@ class MySqlArrowHook(MySqlHook):
         with self._session() as session:
             return mysql_catalog.describe(session, schema_name, table_name)
 
+    def tables(self, schema_name: str) -> dict[str, bool]:
+        """Tables and views of a schema -> whether it is a base table.
+
+        :raises SourceError: where there is none that the user may see.
+        """
+        with self._session() as session:
+            return mysql_catalog.tables(session, schema_name)
+
     def read_safety(self) -> Reading:
         """The server's clock, then who could still stamp rows before it; see `mysql_safety`."""
         with self._session() as session:

@@ -13,6 +13,7 @@ from tributary.hooks.mysql_session import Row, Session
 
 _NO_PRIVILEGE = {1044, 1142, 1143, 1227}
 _NOT_THERE = {1049, 1146}
+_OWN_SCHEMAS = {"information_schema", "performance_schema", "mysql", "sys"}
 # How EXPLAIN calls reading only a part of an index.
 _INDEXED_ACCESS = {"range", "ref", "ref_or_null", "const", "eq_ref", "index_merge"}
 
@@ -54,6 +55,25 @@ def describe(session: Session, schema_name: str, table_name: str) -> SourceTable
         primary_key=tuple(str(row["COLUMN_NAME"]) for row in indexes if row["INDEX_NAME"] == "PRIMARY"),
         indexed=frozenset(str(row["COLUMN_NAME"]) for row in indexes if _leads_usable_index(row)),
     )
+
+
+def tables(session: Session, schema_name: str) -> dict[str, bool]:
+    """Every table and view of a schema that the user may see, in alphabetical order -> whether it is a base table.
+
+    :raises SourceError: where there is no such schema, or nothing in it that the user may see.
+    """
+    rows = session.rows(
+        "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, TABLE_TYPE AS kind FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s ORDER BY 2",
+        (schema_name,),
+    )
+    found = {str(row["t"]): row["kind"] in ("BASE TABLE", "SYSTEM VERSIONED") for row in rows if row["s"] == schema_name}
+    if not found:
+        seen = sorted({str(row["s"]) for row in session.rows("SELECT SCHEMA_NAME AS s FROM information_schema.SCHEMATA")} - _OWN_SCHEMAS)
+        raise SourceError(
+            f"{session.address} shows the user no table in {schema_name!r}; schemas that it may see: {', '.join(seen) or 'none'}. "
+            "Correct the name, or grant the user SELECT on it"
+        )
+    return found
 
 
 def explain(session: Session, query: Query) -> tuple[int, bool]:

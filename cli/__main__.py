@@ -6,10 +6,12 @@ A new command is a file `cli/<command>.py` with one function, and one line in `C
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import typer
 
+from cli.completion import COMPLETING, completed_command
 from cli.env_file import EnvFileError
 from cli.stack.errors import StackError, Unhealthy
 
@@ -32,6 +34,7 @@ COMMANDS = {
     "workers": "Celery workers: concurrency and what they run.",
     "test": "Prove the project: lint, unit tests, then the real services on a stack of their own.",
     "lint": "ruff, formatting, mypy strict.",
+    "completion": "Print what bash, zsh or fish needs to complete commands, options and datasets.",
     "env": "Write .lake/.env (secrets, ports, settings) and link .env to it for docker compose.",
     "lock": "Write constraints.txt anew from requirements.txt.",
 }
@@ -39,9 +42,9 @@ COMMANDS = {
 
 def main(arguments: list[str]) -> None:
     """Run one command; exits the process."""
-    name = arguments[0] if arguments else "--help"
+    name = completed_command() if COMPLETING in os.environ else arguments[0] if arguments else "--help"
     module = importlib.import_module(f"cli.{name}") if name in COMMANDS else None
-    if name == "airflow" and module:
+    if name == "airflow" and module and COMPLETING not in os.environ:
         module.run(arguments[1:])  # replaces this process: Airflow parses its own arguments, --help too
     app = typer.Typer(
         name="lake", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -49,13 +52,13 @@ def main(arguments: list[str]) -> None:
     )  # fmt: skip
     app.callback()(lambda: None)
     for command, help_text in COMMANDS.items():
-        function = getattr(module, command) if module and command == name else _not_loaded
+        function = getattr(module, command, _not_loaded) if module and command == name else _not_loaded
         if isinstance(function, typer.Typer):  # a command with commands of its own
             app.add_typer(function, name=command, help=help_text)
         else:
             app.command(command, help=help_text)(function)
     try:
-        app(args=arguments or ["--help"], prog_name="lake")
+        app(args=arguments or ["--help"], prog_name="lake", complete_var=COMPLETING)
     except (StackError, Unhealthy, EnvFileError, ConnectionError) as error:
         print(f"lake: {error}", file=sys.stderr)
         sys.exit(1)

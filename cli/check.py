@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import typer
 
+from cli.completion import dataset_names
 from cli.console import enter, message, note, print_json, reported, table
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Finding:
 
 
 def check(
-    dataset: Annotated[str | None, typer.Argument(help="Only this dataset and what it needs.")] = None,
+    dataset: Annotated[str | None, typer.Argument(help="Only this dataset and what it needs.", autocompletion=dataset_names)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Check contracts, sources and lake; exit 1 where one of them would refuse a run. Degraded things run, with less of a promise.

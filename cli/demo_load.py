@@ -53,6 +53,7 @@ class Loading:
         until = self._contracts[WINDOWED[0]].last_closed_window(self._since).end
         self.window = Window(midnight(self._history_start, zone), until)
         self._before: dict[str, dict[str, int]] = {}
+        self.is_first = False  # whether no DAG had a run before
         self._expected: dict[str, int] = {}
         self._run_id = f"demo__{self._since:%Y-%m-%dT%H-%M-%S}"
 
@@ -63,6 +64,7 @@ class Loading:
         """
         self._wait_until_found()
         self._before = self._api.run_counts(self.dag_ids)
+        self.is_first = not any(self._before.values())
         for name, contract in self._contracts.items():
             due = len(Window(contract.start_at, self.window.end).days(contract.zone)) if name in WINDOWED else 0
             self._expected[name] = 1 + max(0, due - self._api.scheduled_runs(name))

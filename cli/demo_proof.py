@@ -40,6 +40,16 @@ class Proof:
     remark: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A Celery worker, and how many tasks it took from its RabbitMQ queue."""
+
+    worker: str
+    queue: str
+    executor: str
+    tasks: int
+
+
 def equal(proof: Proof) -> bool:
     """Whether both sides have the same number of rows, at least one."""
     return proof.source_rows == proof.lake_rows > 0
@@ -168,9 +178,14 @@ def show_proof(proofs: Iterable[Proof]) -> None:
     table(columns, rows, title="What arrived", right=("days", "source rows", "lake rows", "bytes", "rows/s"))
 
 
-def show_tasks(tasks: Iterable[dict[str, Any]]) -> None:
-    """Print who did the work: Celery workers took every task from a RabbitMQ queue."""
+def workers(tasks: Iterable[dict[str, Any]]) -> list[Worker]:
+    """Count task instances, as Airflow's API gives them, by who ran them."""
     counted = Counter((task["hostname"] or "-", task["queue"] or "-", task["executor"] or "CeleryExecutor") for task in tasks)
+    return [Worker(host, queue, executor, number) for (host, queue, executor), number in sorted(counted.items())]
+
+
+def show_workers(found: Iterable[Worker]) -> None:
+    """Print who did the work."""
     print()
-    rows = [(host, queue, executor, number) for (host, queue, executor), number in sorted(counted.items())]
+    rows = [(one.worker, one.queue, one.executor, one.tasks) for one in found]
     table(["worker", "queue", "executor", "tasks"], rows, title="Who did the work", right=("tasks",))

@@ -10,14 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.console import CommandError, enter, reported
+from cli.console import CommandError, enter, print_json, reported
 from cli.env_file import REPOSITORY
+from cli.error_catalogue import catalogue
 
 VARIABLE = {"type": "string", "pattern": r"\$\{[A-Z][A-Z0-9_]*(:-[^}]*)?\}"}
 
 
-def docs(check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file is stale.")] = False) -> None:
-    """Write docs/contract.schema.json (editors complete and check contracts with it) and docs/dags.md (the index of datasets).
+def docs(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file is stale.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the names of the files written, as JSON.")] = False,
+) -> None:
+    """Write docs/contract.schema.json (editors complete and check contracts with it), docs/dags.md (datasets) and docs/errors.md.
 
     Example: ./lake docs --check
     """
@@ -30,6 +34,9 @@ def docs(check: Annotated[bool, typer.Option("--check", help="Write nothing; exi
         for file in stale:
             file.parent.mkdir(exist_ok=True)
             file.write_text(generated()[file], "utf-8")
+        if as_json:
+            print_json({"written": [file.relative_to(REPOSITORY) for file in stale]})
+            return
         print(f"wrote {names}" if stale else "docs are up to date")
 
 
@@ -38,7 +45,8 @@ def generated() -> dict[Path, str]:
 
     :raises ContractError: where a contract is broken.
     """
-    return {REPOSITORY / "docs" / "contract.schema.json": contract_schema(), REPOSITORY / "docs" / "dags.md": dag_index()}
+    folder = REPOSITORY / "docs"
+    return {folder / "contract.schema.json": contract_schema(), folder / "dags.md": dag_index(), folder / "errors.md": catalogue()}
 
 
 def contract_schema() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.completion import dataset_names
 from cli.console import enter, note, print_json, reported, table
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Preview:
 
 
 def plan(
-    dataset: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset.", autocompletion=dataset_names)],
     start: Annotated[str | None, typer.Option("--from", help="First day or instant, such as 2026-01-01.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="End, exclusive. Without both: the last closed window.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,

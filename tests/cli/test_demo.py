@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,9 +12,9 @@ import pytest
 
 from cli.airflow_api import AirflowApi, Failure
 from cli.console import CommandError
-from cli.demo import _told
+from cli.demo import _since_clone, _told
 from cli.demo_progress import Row, Screen, progress
-from cli.demo_proof import Proof, equal, show_proof, show_tasks
+from cli.demo_proof import Proof, equal, show_proof, show_workers, workers
 from cli.stack.settings import Settings
 
 ROWS = [Row("orders", 1, 8, 2, 9, 0), Row("daily_sales", 0, 0, 0, 0, None)]
@@ -44,11 +45,21 @@ def test_equal_means_the_same_number_of_rows_and_at_least_one(source: int, lake:
 
 def test_the_tables_name_what_arrived_and_who_did_the_work(capsys: pytest.CaptureFixture[str]) -> None:
     show_proof([Proof("orders", 90, 1234, 1234, 5678, 90000), Proof("daily_sales", 90, 90, 0, 10, None, "stale")])
-    show_tasks([{"hostname": host, "queue": "etl", "executor": None} for host in ("worker-1", "worker-2", "worker-1")])
+    show_workers(workers([{"hostname": host, "queue": "etl", "executor": None} for host in ("worker-1", "worker-2", "worker-1")]))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["orders", "90", "1,234", "1,234", "yes", "5,678", "90,000"] in lines
     assert ["daily_sales", "90", "90", "0", "no", "10", "stale"] in lines
     assert ["worker-1", "etl", "CeleryExecutor", "2"] in lines
+
+
+def test_a_clone_knows_when_it_was_made(tmp_path: Path) -> None:
+    assert _since_clone(tmp_path, time.monotonic()) is None
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "description").touch()
+    os.utime(tmp_path / ".git" / "description", (0, time.time() - 100))
+    seconds = _since_clone(tmp_path, time.monotonic() - 40)
+    assert seconds is not None
+    assert 60 <= seconds < 61
 
 
 def test_a_failure_names_task_worker_log_and_page(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ _SLOW = "raise extract.statement_timeout_s in dataset.yaml, or read less at once
 _TLS = "check `ssl` and `ssl_mode` in the Airflow connection's extra, and the certificates"
 
 # https://dev.mysql.com/doc/mysql-errors/en/ and https://mariadb.com/kb/en/mariadb-error-codes/
-_REFUSED: dict[int, str] = {
+REFUSED: dict[int, str] = {
     1044: _GRANT,  # no privilege on the schema
     1045: _LOGIN,  # wrong password, or no such user for this host
     1049: "check the schema in the Airflow connection and in source.table",
@@ -38,7 +38,7 @@ _REFUSED: dict[int, str] = {
     3118: "the account is locked: unlock it",
     4151: "the account is locked: unlock it",
 }
-_UNAVAILABLE: dict[int, str] = {
+UNAVAILABLE: dict[int, str] = {
     1040: "the server has no connection left: raise max_connections, or lower the number of concurrent tasks",
     1203: "the user has no connection left: raise max_user_connections, or lower the number of concurrent tasks",
     1205: "another session holds a lock on the table, such as an ALTER TABLE: wait for it to end",
@@ -80,11 +80,11 @@ def _code(error: BaseException) -> int:
 def _translated(error: MySQLdb.Error, doing: str) -> TributaryError:
     code = _code(error)
     said = f"cannot {doing}: {error.args[-1] if error.args else type(error).__name__} (MySQL error {code})"
-    if code in _REFUSED:
-        return SourceError(f"{said}; {_REFUSED[code]}")
-    if isinstance(error, MySQLdb.ProgrammingError | MySQLdb.NotSupportedError) and code not in _UNAVAILABLE:
+    if code in REFUSED:
+        return SourceError(f"{said}; {REFUSED[code]}")
+    if isinstance(error, MySQLdb.ProgrammingError | MySQLdb.NotSupportedError) and code not in UNAVAILABLE:
         return SourceError(f"{said}; the statement itself is refused, which is a defect of the project: please report it")
     if code == 2026:  # TLS: a wrong certificate stays wrong, a handshake that broke off may not
         kind = SourceError if "certificate" in said.lower() or "hostname" in said.lower() else SourceUnavailable
         return kind(f"{said}; {_TLS}")
-    return SourceUnavailable(f"{said}; {_UNAVAILABLE.get(code, 'the server or the network failed, and the task will try again')}")
+    return SourceUnavailable(f"{said}; {UNAVAILABLE.get(code, 'the server or the network failed, and the task will try again')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from enum import StrEnum
 from pathlib import Path
@@ -33,7 +34,7 @@ def completion(shell: Annotated[Shell, typer.Argument(help="For which shell.")])
 
     script = get_completion_script(prog_name="lake", complete_var=COMPLETING, shell=shell.value)
     # zsh and fish would call `lake`, which need not be on the PATH; bash calls what was typed.
-    print(script.replace(" lake)", f" {shlex.quote(str(REPOSITORY / 'lake'))})"))
+    print(re.sub(r' lake(?=[)"])', lambda _: f" {shlex.quote(str(REPOSITORY / 'lake'))}", script))
 
 
 def completed_command() -> str:

@@ -18,16 +18,20 @@ ROOT = Path(__file__).resolve().parents[1]
 def test(
     arguments: Annotated[list[str] | None, typer.Argument(help="passed to pytest, after `--`")] = None,
     unit: Annotated[bool, typer.Option("--unit", help="only what needs no service: seconds")] = False,
+    screenshots: Annotated[bool, typer.Option("--screenshots", help="make the pictures of docs/images anew")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="leave the test stack running for the next call")] = False,
 ) -> None:
     """Prove the project. Uses a stack of its own under .lake/test, beside yours, and stops it at the end.
 
     Example: ./lake test -- tests/core -k window
     """
-    if not arguments:
+    if not arguments and not screenshots:
         lint.lint()
     home = Path(os.environ.get("LAKE_TEST_HOME") or ROOT / ".lake" / "test")
     environment = os.environ | {"LAKE_HOME": str(home), "LAKE_KEEP_TEST_STACK": "1" if keep else ""}
     chosen = ["-m", "not services and not stack and not browser"] if unit else []
+    if screenshots:
+        environment["LAKE_UPDATE_SCREENSHOTS"] = "1"
+        chosen = ["tests/browser/test_ui.py"]
     code = subprocess.run([sys.executable, "-m", "pytest", *chosen, *(arguments or [])], cwd=ROOT, env=environment, check=False).returncode
     raise typer.Exit(code)

@@ -1,73 +1,25 @@
 """What a person sees: a real Chromium logs in, reads a DAG's page, triggers a run through the form and watches it succeed.
 
-Screenshots lie in `screenshots/` of the stack's home.
+The pictures of the documentation are made here; see `screenshots.py`.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from cli.stack.settings import Settings
+from tests.browser.screenshots import Screenshots
 from tests.integration.airflow_api import AirflowApi, until
 from tests.integration.lake_reader import LakeReader, instant
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.timeout(300)]
 
 DAY = timedelta(days=1)
-# Debian's Chromium as root, without its talk to its maker's servers.
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-    assert found, "no Chromium on the PATH: ./lake test installs Debian's; or run `apt-get install chromium`"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def screenshots(settings: Settings) -> Path:
-    folder = settings.home / "screenshots"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def page(chromium: Browser, settings: Settings, screenshots: Path) -> Iterator[Page]:
-    """Logged in as admin, through the form."""
-    page = chromium.new_page(viewport={"width": 1400, "height": 900}, base_url=settings.api_url)
-    page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    page.goto("/")
-    page.fill("input[name=username]", "admin")
-    page.fill("input[name=password]", settings["AIRFLOW_ADMIN_PASSWORD"])
-    page.screenshot(path=screenshots / "1-login.png")
-    page.click("[type=submit]")
-    page.wait_for_url(f"{settings.api_url}/")
-    yield page
-    page.close()
-
-
-@pytest.fixture(scope="module")
-def admin(settings: Settings) -> AirflowApi:
-    api = AirflowApi(settings)
-    api.log_in()
-    until(lambda: "orders" in api.dag_ids(), 120, lambda: f"orders is not parsed: {api.import_errors()}")
-    api.unpause("orders")
-    return api
 
 
 def test_nobody_sees_anything_without_a_password(chromium: Browser, settings: Settings) -> None:
@@ -81,25 +33,26 @@ def test_nobody_sees_anything_without_a_password(chromium: Browser, settings: Se
     page.close()
 
 
-def test_the_list_shows_every_dag(page: Page, admin: AirflowApi, screenshots: Path) -> None:
+def test_the_list_shows_every_dag(page: Page, admin: AirflowApi, screenshots: Screenshots) -> None:
     page.goto("/dags")
-    for dag_id in ("customers", "daily_sales", "order_items", "orders", "page_events", "payments_by_hand"):
+    dag_ids = ["customers", "daily_sales", "order_items", "orders", "page_events", "payments_by_hand"]
+    for dag_id in dag_ids:
         expect(page.get_by_role("link", name=dag_id, exact=True).first).to_be_visible()
-    page.screenshot(path=screenshots / "2-dags.png")
+    screenshots.take(page, "dags", dag_ids)
 
 
-def test_a_dag_explains_itself(page: Page, admin: AirflowApi, screenshots: Path) -> None:
+def test_a_dag_explains_itself(page: Page, admin: AirflowApi, screenshots: Screenshots) -> None:
     page.goto("/dags/orders")
     page.get_by_test_id("markdown-button").click()
     dialog = page.get_by_role("dialog")
-    for text in ("One row per order of the shop", "Healthy when", "If it fails", "One run over many days", "--to-date"):
+    for text in ("If it fails", "--to-date"):
         expect(dialog.get_by_text(text).first).to_be_visible()
-    page.screenshot(path=screenshots / "3-dag-docs.png")
+    screenshots.take(page, "dag-docs", ["One row per order of the shop", "A run reads", "Healthy when", "One run over many days"])
     page.keyboard.press("Escape")
 
 
 def test_a_run_over_many_days_is_triggered_through_the_form_and_succeeds(
-    page: Page, admin: AirflowApi, settings: Settings, screenshots: Path
+    page: Page, admin: AirflowApi, settings: Settings, screenshots: Screenshots
 ) -> None:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start, end = today - 10 * DAY, today - 5 * DAY
@@ -110,7 +63,8 @@ def test_a_run_over_many_days_is_triggered_through_the_form_and_succeeds(
     page.get_by_test_id("trigger-dag-button").click()
     page.locator("#element_start").fill(start.strftime("%Y-%m-%d"))
     page.locator("#element_end").fill(end.strftime("%Y-%m-%d"))
-    page.screenshot(path=screenshots / "4-trigger-form.png")
+    shown = ["Start", "First day to load.", "End (exclusive)", "First day not to load", "Allow fewer rows"]
+    screenshots.take(page, "trigger", shown)
     page.get_by_test_id("trigger-dag-submit").click()
 
     new: set[str] = set()
@@ -126,7 +80,7 @@ def test_a_run_over_many_days_is_triggered_through_the_form_and_succeeds(
     admin.succeed([("orders", run)], 180)
     page.reload()
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=screenshots / "5-run.png")
+    screenshots.take(page, "run", ["Success", "wait_until_safe", "plan", "extract", "check", "publish", "5 Task Instances"])
 
     windows = [(instant(c["window"]["start"]), instant(c["window"]["end"])) for c in lake.certificates("orders") if c["run_id"] == run]
     assert windows == [(start, end)]
@@ -141,7 +95,41 @@ def test_the_form_refuses_what_is_no_date(page: Page, admin: AirflowApi) -> None
     page.keyboard.press("Escape")
 
 
-def test_flower_wants_its_password_and_shows_both_workers(chromium: Browser, settings: Settings, screenshots: Path) -> None:
+def test_a_backfill_is_started_in_its_dialog_and_loads_its_days(
+    page: Page, admin: AirflowApi, settings: Settings, screenshots: Screenshots
+) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first, last = today - 14 * DAY, today - 12 * DAY
+    began = datetime.now(UTC)
+    admin.free_for_backfill("orders")
+
+    page.goto("/dags/orders")
+    page.get_by_test_id("trigger-dag-button").click()
+    dialog = page.locator("[data-scope=dialog][role=dialog]")  # the calendar is a dialog too
+    dialog.get_by_text("Backfill", exact=True).click()
+    for label, day in (("From", first), ("To", last)):
+        dialog.get_by_text("Select date and time").first.click()
+        page.get_by_placeholder("YYYY/MM/DD").fill(f"{day:%Y/%m/%d}")
+        page.get_by_placeholder("HH:mm").fill("00:00")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Escape")  # closes the calendar
+        expect(dialog.get_by_text(re.compile(rf"{day:%b} 0?{day.day}, {day:%Y} 00:00")), label).to_be_visible()
+    dialog.get_by_text("All Runs").click()
+    screenshots.take(page, "backfill", ["Run Backfill - orders", "Date Range", "Reprocess Behavior", "Missing Runs", "All Runs"])
+    dialog.get_by_role("button", name="Run Backfill").click()
+
+    def made() -> list[str]:
+        runs = admin.runs("orders", run_type="backfill")
+        return [run["dag_run_id"] for run in runs if first <= instant(run["data_interval_start"]) <= last]
+
+    until(lambda: len(made()) == 3, 60, lambda: f"the dialog made the runs {made()}")
+    admin.succeed([("orders", run) for run in made()], 240)
+    fresh = [c for c in LakeReader(settings).certificates("orders") if instant(c["published_at"]) >= began]
+    days = {instant(c["window"]["start"]) for c in fresh if c["run_id"] in made()}
+    assert days == {first, first + DAY, last}
+
+
+def test_flower_wants_its_password_and_shows_both_workers(chromium: Browser, settings: Settings, screenshots: Screenshots) -> None:
     for path in ("/", "/workers", "/api/workers", "/api/tasks"):
         assert httpx.get(f"{settings.flower_url}{path}", trust_env=False).status_code == 401, path
     login = {"username": "admin", "password": settings["FLOWER_PASSWORD"]}
@@ -150,8 +138,7 @@ def test_flower_wants_its_password_and_shows_both_workers(chromium: Browser, set
         page.goto(f"{settings.flower_url}/workers")
         for worker in settings.worker_names:
             expect(page.get_by_text(f"celery@{worker}").first).to_be_visible(timeout=30_000)
-        page.screenshot(path=screenshots / "6-flower.png")
+        screenshots.take(page, "flower", ["Online workers", "Succeeded", *(f"celery@{worker}" for worker in settings.worker_names)])
         page.goto(f"{settings.flower_url}/tasks")
         expect(page.get_by_text("execute_workload").first).to_be_visible(timeout=30_000)
-        page.screenshot(path=screenshots / "7-flower-tasks.png")
         assert "eyJ" not in page.content(), "a task's token is shown"

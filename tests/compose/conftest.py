@@ -72,7 +72,7 @@ def services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 # ---- on an engine
 KEEP = bool(os.environ.get("LAKE_KEEP_TEST_STACK"))
-GIVEN = {"SHOP_ROWS": "20000", "SHOP_SCHEDULE_START": (datetime.now(UTC).date() - timedelta(days=3)).isoformat()}
+GIVEN = {"SHOP_ROWS": "20000", "SHOP_SCHEDULE_START": (datetime.now(UTC).date() - timedelta(days=5)).isoformat()}
 
 
 @pytest.fixture(scope="session")

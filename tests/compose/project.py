@@ -71,9 +71,14 @@ class Project:
         return done
 
     def up(self, *arguments: str, timeout: float = 420) -> float:
-        """`up --detach --wait`; the seconds that it took."""
+        """`up --detach --wait`; the seconds that it took. The error has the logs of containers that are not well."""
         began = time.monotonic()
-        self.compose("up", "--detach", "--wait", "--quiet-pull", *arguments, timeout=timeout)
+        try:
+            self.compose("up", "--detach", "--wait", "--quiet-pull", *arguments, timeout=timeout)
+        except (ComposeError, subprocess.TimeoutExpired) as error:
+            ill = sorted({container.service for container in self.containers() if not container.is_fine})
+            logs = self.compose("logs", "--no-color", "--tail=25", *ill, check=False).stdout if ill else ""
+            raise ComposeError(f"{error}\nNot well: {', '.join(ill)}\n{logs}") from error
         return time.monotonic() - began
 
     def lake(self, *arguments: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess[str]:

@@ -110,19 +110,16 @@ def test_the_command_line_works_in_containers(stack: Project, demo: str) -> None
     assert "docker compose run --rm lake" in refused.stderr
 
 
-def test_three_workers_share_a_backfill(stack: Project, api: AirflowApi, demo: str) -> None:
+def test_three_workers_share_a_backfill(stack: Project, api: AirflowApi, live_settings: Settings, demo: str) -> None:
     stack.up("--no-recreate", "--scale", "airflow-worker=3")
     three = workers(stack)
     assert len(three) == 3
     assert all(worker.is_fine for worker in three)
-    before = {run["dag_run_id"] for run in api.runs("order_items")}
-    today = datetime.now(UTC).date()
-    # days that the schedule does not know: loaded by hand until now
-    first, last = today - timedelta(days=20), today - timedelta(days=13)
-    backfill = ("airflow", "backfill", "create", "--dag-id", "order_items", "--from-date", str(first), "--to-date", str(last))
-    stack.lake(*backfill)
-    until(lambda: len(new_runs(api, "order_items", before)) == 8, 60, lambda: "the backfill made no runs")
-    runs = new_runs(api, "order_items", before)
+    first, last = live_settings["SHOP_SCHEDULE_START"], str(datetime.now(UTC).date() - timedelta(days=1))
+    days = ("--from-date", first, "--to-date", last, "--reprocess-behavior", "completed")
+    stack.lake("airflow", "backfill", "create", "--dag-id", "order_items", *days)
+    until(lambda: len(backfilled(api)) == 5, 60, lambda: f"the backfill made {len(backfilled(api))} runs of 5")
+    runs = backfilled(api)
     api.succeed(runs, 300)
     tasks = [task for run in runs for task in api.tasks(*run)]
     print({worker.id[:12]: sum(task["hostname"] == worker.id[:12] for task in tasks) for worker in three})
@@ -130,8 +127,8 @@ def test_three_workers_share_a_backfill(stack: Project, api: AirflowApi, demo: s
     assert live.lost(live.source_rows(stack), live.lake_rows(stack)) == {}
 
 
-def new_runs(api: AirflowApi, dag_id: str, before: set[str]) -> list[tuple[str, str]]:
-    return [(dag_id, run["dag_run_id"]) for run in api.runs(dag_id, order_by="-id") if run["dag_run_id"] not in before]
+def backfilled(api: AirflowApi) -> list[tuple[str, str]]:
+    return [("order_items", run["dag_run_id"]) for run in api.runs("order_items", run_type="backfill")]
 
 
 def history(live_settings: Settings, days: int) -> dict[str, str]:
@@ -145,9 +142,9 @@ def test_a_worker_that_dies_at_work_comes_back_and_the_work_is_done(
     by_host = {worker.id[:12]: worker for worker in workers(stack)}
     with TableLock(stack, "page_events", seconds=25):  # readers wait, so that a task is at work when its worker dies
         run = ("page_events", api.trigger("page_events", history(live_settings, 5)))
-        until(lambda: at_work(api, run) is not None, 25, lambda: f"no task waits for the table: {api.tasks(*run)}")
-        task = at_work(api, run)
-        assert task is not None
+        waits = "SELECT count(*) FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
+        until(lambda: stack.mysql(waits).strip() != "0", 25, lambda: f"no task waits for the table: {api.tasks(*run)}")
+        (task,) = [task for task in api.tasks(*run) if task["state"] == "running"]
         killed = by_host[task["hostname"]]
         stack.crash(killed, live.IMAGE)
     print(f"\nworker healthy again after {stack.wait_restarted(killed):.0f} s")
@@ -157,13 +154,6 @@ def test_a_worker_that_dies_at_work_comes_back_and_the_work_is_done(
     print(f"try {again['try_number']} on {again['hostname']}; the run ended {time.monotonic() - began:.0f} s after the worker was back")
     assert again["try_number"] > 1
     assert live.lost(live.source_rows(stack), live.lake_rows(stack)) == {}
-
-
-def at_work(api: AirflowApi, run: tuple[str, str]) -> dict[str, Any] | None:
-    """A task that has been running for two seconds."""
-    since = (datetime.now(UTC) - timedelta(seconds=2)).isoformat()
-    running = [task for task in api.tasks(*run) if task["state"] == "running" and task["start_date"] and task["start_date"] < since]
-    return running[0] if running else None
 
 
 class TableLock:

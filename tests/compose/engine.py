@@ -78,7 +78,7 @@ def engine(home: Path, *, keep: bool = False) -> Iterator[Engine]:
 
 
 def _start(home: Path, ours: Engine) -> None:
-    missing = [name for name in ("docker", "dockerd", "iptables") if not _which(name)]
+    missing = [name for name in ("docker", "dockerd", "iptables") if not which(name)]
     if missing or os.geteuid() != 0:
         raise EngineError(
             f"No Docker engine answers, and one of our own needs root, docker.io and iptables (missing: {', '.join(missing) or 'root'}). "
@@ -91,14 +91,14 @@ def _start(home: Path, ours: Engine) -> None:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
-                _which("dockerd") or "dockerd",
+                which("dockerd") or "dockerd",
                 *("--host", str(ours.host)),
                 *("--data-root", str(home / "data")),
                 *("--exec-root", str(home / "exec")),
                 *("--pidfile", str(home / "docker.pid")),
                 *("--bip", BRIDGE),
             ],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=os.environ | {"PATH": _path()},
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=os.environ | {"PATH": search_path()},
         )  # fmt: skip
     deadline = time.monotonic() + READY_S
     while not ours.answers():
@@ -132,9 +132,11 @@ def _runs(pid: int) -> bool:
     return done == 0
 
 
-def _path() -> str:
+def search_path() -> str:
+    """This shell's PATH and the administrator's folders, which a plain user's lacks."""
     return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
-def _which(name: str) -> str | None:
-    return shutil.which(name, path=_path())
+def which(name: str) -> str | None:
+    """Where a program is, on `search_path()`."""
+    return shutil.which(name, path=search_path())

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.compose.engine import Engine, EngineError
+from tests.compose.engine import Engine, EngineError, search_path, which
 from tests.compose.project import BINARY, ComposeError
 
 HERE = Path(__file__).parent
@@ -92,14 +92,15 @@ def debian(suite: str) -> str:
 
 def import_debian(engine: Engine, suite: str, scratch: Path) -> None:
     """Make a minimal Debian with debootstrap and give it to the engine; less than a minute."""
-    if not shutil.which("debootstrap") or os.geteuid() != 0:
+    if not which("debootstrap") or os.geteuid() != 0:
         raise EngineError(
             "The images cannot be pulled, and stand-ins need root and debootstrap: log in to a registry, or run this as root."
         )
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         root = Path(folder) / "root"
         command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, str(root), mirror()]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = os.environ | {"PATH": search_path()}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode != 0:
             raise EngineError(f"{' '.join(command)}: {done.stdout[-1000:]}{done.stderr[-1000:]}")
         proxies = subprocess.run(["apt-config", "dump", "Acquire::http"], capture_output=True, text=True, check=False).stdout

@@ -70,7 +70,7 @@ class Project:
             raise ComposeError(f"docker compose {' '.join(arguments)}: exit code {done.returncode}\n{end}")
         return done
 
-    def up(self, *arguments: str, timeout: float = 420) -> float:
+    def up(self, *arguments: str, timeout: float = 900) -> float:
         """`up --detach --wait`; the seconds that it took. The error has the logs of containers that are not well."""
         began = time.monotonic()
         try:
@@ -81,7 +81,7 @@ class Project:
             raise ComposeError(f"{error}\nNot well: {', '.join(ill)}\n{logs}") from error
         return time.monotonic() - began
 
-    def lake(self, *arguments: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def lake(self, *arguments: str, check: bool = True, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         """`lake ARGUMENTS` in a container of its own, as docs/compose.md says."""
         return self.compose("run", "--rm", "--no-TTY", "lake", *arguments, check=check, timeout=timeout)
 
@@ -109,7 +109,7 @@ class Project:
         kill = f"kill -9 {pid}"
         self.engine.docker("run", "--rm", "--pid=host", "--user=0", "--network=none", "--entrypoint=/bin/sh", image, "-c", kill)
 
-    def wait_restarted(self, container: Container, seconds: float = 180) -> float:
+    def wait_restarted(self, container: Container, seconds: float = 300) -> float:
         """Wait until the engine has started the container again and it is healthy; the seconds that it took."""
         began = time.monotonic()
         while True:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import subprocess
 import threading
-import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -118,9 +117,9 @@ def test_three_workers_share_a_backfill(stack: Project, api: AirflowApi, live_se
     first, last = live_settings["SHOP_SCHEDULE_START"], str(datetime.now(UTC).date() - timedelta(days=1))
     days = ("--from-date", first, "--to-date", last, "--reprocess-behavior", "completed")
     stack.lake("airflow", "backfill", "create", "--dag-id", "order_items", *days)
-    until(lambda: len(backfilled(api)) == 5, 60, lambda: f"the backfill made {len(backfilled(api))} runs of 5")
+    until(lambda: len(backfilled(api)) == 5, 120, lambda: f"the backfill made {len(backfilled(api))} runs of 5")
     runs = backfilled(api)
-    api.succeed(runs, 300)
+    api.succeed(runs, 600)
     tasks = [task for run in runs for task in api.tasks(*run)]
     print({worker.id[:12]: sum(task["hostname"] == worker.id[:12] for task in tasks) for worker in three})
     assert hosts(tasks) == {worker.id[:12] for worker in three}
@@ -140,10 +139,10 @@ def test_a_worker_and_rabbitmq_die_at_work_and_the_work_is_done(
     stack: Project, api: AirflowApi, live_settings: Settings, demo: str
 ) -> None:
     by_host = {worker.id[:12]: worker for worker in stack.containers("airflow-worker")}
-    with TableLock(stack, "page_events", seconds=25):  # readers wait, so that a task is at work when its worker dies
+    with TableLock(stack, "page_events", seconds=150):  # readers wait, so that a task is at work when its worker dies
         run = ("page_events", api.trigger("page_events", history(live_settings, 5)))
         waits = "SELECT count(*) FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
-        until(lambda: stack.mysql(waits).strip() != "0", 25, lambda: f"no task waits for the table: {api.tasks(*run)}")
+        until(lambda: stack.mysql(waits).strip() != "0", 150, lambda: f"no task waits for the table: {api.tasks(*run)}")
         (task,) = [task for task in api.tasks(*run) if task["state"] == "running"]
         stack.crash(by_host[task["hostname"]], live.IMAGE)
     print(f"\nthe worker of {task['task_id']} is healthy again after {stack.wait_restarted(by_host[task['hostname']]):.0f} s")
@@ -151,11 +150,11 @@ def test_a_worker_and_rabbitmq_die_at_work_and_the_work_is_done(
     # That task is given up a minute after its last heartbeat and tried again a minute later; meanwhile there is other work.
     (broker,) = stack.containers("rabbitmq")
     runs = [(name, api.trigger(name, history(live_settings, 5))) for name in ("orders", "order_items")]
-    until(lambda: any(task["state"] in ("queued", "running") for run in runs for task in api.tasks(*run)), 30, lambda: "nothing was queued")
+    until(lambda: any(task["state"] in ("queued", "running") for run in runs for task in api.tasks(*run)), 60, lambda: "nothing was queued")
     stack.crash(broker, live.IMAGE)
     print(f"RabbitMQ is healthy again after {stack.wait_restarted(broker):.0f} s")
 
-    ended = api.wait([run, *runs], 420)
+    ended = api.wait([run, *runs], 600)
     assert {each["state"] for each in ended.values()} == {"success"}, [api.explain(*each) for each in ended]
     (again,) = [found for found in api.tasks(*run) if found["task_id"] == task["task_id"] and found["map_index"] == task["map_index"]]
     print(f"{task['task_id']} was done by try {again['try_number']} on {again['hostname']}")
@@ -204,7 +203,7 @@ def test_data_outlives_the_containers_and_nothing_outlives_its_volumes(
     assert live.lost(before, live.kept(stack, live_settings, now)) == {}
     api.log_in()
     run = ("order_items", api.trigger("order_items", history(live_settings, 2)))
-    api.succeed([run], 240)
+    api.succeed([run], 300)
 
     # Without the volumes the same comparison finds all of it gone.
     stack.compose("down", "--volumes")

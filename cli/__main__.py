@@ -13,6 +13,7 @@ import typer
 
 from cli.completion import COMPLETING, completed_command
 from cli.env_file import EnvFileError
+from cli.stack.container import ON_THE_MACHINE, is_container
 from cli.stack.errors import StackError, Unhealthy
 
 # name -> what `./lake --help` says; the module cli.<name> is imported only when its command runs.
@@ -43,6 +44,9 @@ COMMANDS = {
 def main(arguments: list[str]) -> None:
     """Run one command; exits the process."""
     name = completed_command() if COMPLETING in os.environ else arguments[0] if arguments else "--help"
+    if is_container() and name in ON_THE_MACHINE:
+        print(f"lake {name}: not in a container. On the machine: {ON_THE_MACHINE[name]}", file=sys.stderr)
+        sys.exit(2)
     module = importlib.import_module(f"cli.{name}") if name in COMMANDS else None
     if name == "airflow" and module and COMPLETING not in os.environ:
         module.run(arguments[1:])  # replaces this process: Airflow parses its own arguments, --help too

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # The whole demo takes about two minutes; beyond this something is stuck, and the state so far says what.
 LOAD_SECONDS = 540
+EXAMPLE = "SELECT day, orders, revenue FROM daily_sales ORDER BY day DESC LIMIT 7"
 
 
 def demo(
@@ -44,11 +45,14 @@ def demo(
 
 
 def _up() -> Settings:
+    from cli.stack.container import is_container
     from cli.stack.progress import shown
     from cli.stack.settings import Settings
     from cli.stack.start import start
 
     settings = Settings.load()
+    if is_container():  # it is there already: `docker compose up`
+        return settings
     with shown() as progress:
         start(settings, None, progress)
     return settings
@@ -125,7 +129,7 @@ def _show(outcome: Outcome, settings: Settings) -> None:
 
 def _told(failure: Failure, settings: Settings) -> str:
     log = "\n".join(f"    {line}" for line in failure.log)
-    where = f"{settings.api_url}/dags/{failure.dag_id}/runs/{failure.run_id}"
+    where = f"{settings.shown_url}/dags/{failure.dag_id}/runs/{failure.run_id}"
     return (
         f"task {failure.task_id} of {failure.dag_id}, run {failure.run_id}, try {failure.try_number} on {failure.worker} failed. "
         f"The end of its log:\n{log}\nMore: {where}"
@@ -133,18 +137,21 @@ def _told(failure: Failure, settings: Settings) -> str:
 
 
 def _next_steps(settings: Settings) -> None:
+    from cli.stack.container import is_container
+
     example = json.dumps({"start": settings["SHOP_HISTORY_START"], "end": settings["SHOP_SCHEDULE_START"]})
     start = settings["SHOP_SCHEDULE_START"]
+    lake, env = settings.command, ".env" if is_container() else settings.home / ".env"
     lines = (
-        f"Airflow is at {settings.api_url}: user admin, password AIRFLOW_ADMIN_PASSWORD in {settings.home / '.env'}",
+        f"Airflow is at {settings.shown_url}: user admin, password AIRFLOW_ADMIN_PASSWORD in {env}",
         "",
         "Next",
         "  by schedule   nothing to do: the DAGs are on, each night loads the day before",
-        f"  by hand       ./lake airflow dags trigger orders --conf '{example}'   (end is exclusive)",
-        f"  backfill      ./lake airflow backfill create --dag-id order_items --from-date {start} --to-date {start} \\",
+        f"  by hand       {lake} airflow dags trigger orders --conf '{example}'   (end is exclusive)",
+        f"  backfill      {lake} airflow backfill create --dag-id order_items --from-date {start} --to-date {start} \\",
         "                  --reprocess-behavior completed   (--to-date is inclusive)",
-        '  ask           ./lake query "SELECT day, orders, revenue FROM daily_sales ORDER BY day DESC LIMIT 7"',
-        "  look          ./lake status",
+        f"  ask           {lake} query '{EXAMPLE}'",
+        f"  look          {lake} status",
         "  your table    ./lake add shop.products",
     )
     print("\n" + "\n".join(lines))

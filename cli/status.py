@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cli import console, gaps
 from cli.stack import registry
+from cli.stack.container import is_container
 from cli.stack.errors import Unhealthy
 from cli.stack.service import Service
 from cli.stack.settings import Settings
@@ -49,12 +50,13 @@ def _row(settings: Settings, service: Service, process: Process | None) -> dict[
 def status(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
     """What runs, where, since when, and what the lake holds; exit code 1 when a service that should run is not healthy."""
     settings = Settings.load()
-    found = rows(settings)
+    found = [] if is_container() else rows(settings)  # there `docker compose ps` tells of services
     lake = _datasets(settings, found)
     if as_json:
         print(json.dumps({"home": str(settings.home), "services": found, "datasets": console.plain(lake)}))
     else:
-        _print(settings, found)
+        if found:
+            _print(settings, found)
         if lake:
             gaps.show(lake)
     if any(row["state"] not in {"healthy", "stopped"} for row in found):

@@ -13,12 +13,22 @@ import typer
 from cli import lint
 
 ROOT = Path(__file__).resolve().parents[1]
+# Suites that take long or need more than a machine has anyway: option and marker of the same name -> what they prove.
+ELSEWHERE = {
+    "compose": "docker-compose.yaml run for real; needs Docker or root",
+    "machines": "the demo on bare Debian machines; needs Docker or root",
+    "pythons": "a fresh clone on every current Python",
+}
+EVERYTHING = " and ".join(f"not {suite}" for suite in ELSEWHERE)
+UNIT = f"not services and not stack and not browser and {EVERYTHING}"
 
 
 def test(
     arguments: Annotated[list[str] | None, typer.Argument(help="passed to pytest, after `--`")] = None,
     unit: Annotated[bool, typer.Option("--unit", help="only what needs no service: seconds")] = False,
-    pythons: Annotated[bool, typer.Option("--pythons", help="unit tests of a fresh clone on Python 3.11, 3.12 and 3.13")] = False,
+    compose: Annotated[bool, typer.Option("--compose", help="only docker-compose.yaml, run for real: docs/compose.md")] = False,
+    machines: Annotated[bool, typer.Option("--machines", help="only ./lake demo on bare Debian 12 and 13, as root and others")] = False,
+    pythons: Annotated[bool, typer.Option("--pythons", help="only unit tests of a fresh clone on Python 3.11, 3.12 and 3.13")] = False,
     screenshots: Annotated[bool, typer.Option("--screenshots", help="make the pictures of docs/images anew")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="leave the test stack running for the next call")] = False,
 ) -> None:
@@ -26,21 +36,28 @@ def test(
 
     Example: ./lake test -- tests/core -k window
     """
-    chosen = _chosen(unit=unit, pythons=pythons, screenshots=screenshots)
-    if not arguments and not (pythons or screenshots):
+    suites = {"unit": unit, "compose": compose, "machines": machines, "pythons": pythons, "screenshots": screenshots}
+    asked = [name for name, is_asked in suites.items() if is_asked]
+    if len(asked) > 1:
+        raise typer.BadParameter(f"give one of {', '.join(f'--{name}' for name in asked)}")
+    suite = asked[0] if asked else ""
+    if not arguments and suite in ("", "unit"):
         lint.lint()
     home = Path(os.environ.get("LAKE_TEST_HOME") or ROOT / ".lake" / "test")
     environment = os.environ | {"LAKE_HOME": str(home), "LAKE_KEEP_TEST_STACK": "1" if keep else ""}
-    if screenshots:
+    if suite == "screenshots":
         environment["LAKE_UPDATE_SCREENSHOTS"] = "1"
-    code = subprocess.run([sys.executable, "-m", "pytest", *chosen, *(arguments or [])], cwd=ROOT, env=environment, check=False).returncode
+    command = [sys.executable, "-m", "pytest", *_chosen(suite), *(arguments or [])]
+    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    if not suite:
+        print("Left out:", file=sys.stderr)
+        for name, what in ELSEWHERE.items():
+            print(f"  ./lake test --{name:<9} {what}", file=sys.stderr)
     raise typer.Exit(code)
 
 
-def _chosen(*, unit: bool, pythons: bool, screenshots: bool) -> list[str]:
+def _chosen(suite: str) -> list[str]:
     """pytest's arguments that choose the tests."""
-    if pythons:
-        return ["-m", "pythons"]
-    if screenshots:
+    if suite == "screenshots":
         return ["tests/browser/test_ui.py"]
-    return ["-m", "not services and not stack and not browser and not pythons" if unit else "not pythons"]
+    return ["-m", suite if suite in ELSEWHERE else UNIT if suite == "unit" else EVERYTHING]

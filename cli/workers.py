@@ -17,11 +17,12 @@ from cli.stack.settings import Settings
 def rows(settings: Settings) -> list[dict[str, Any]]:
     """One row per worker of the settings: name, state, concurrency, active tasks (names only: arguments hold tokens), since start.
 
+    In a container, where workers have no names of ours: one per worker that answers.
     Raises `Unhealthy` when RabbitMQ does not answer; a worker that does not answer has the state "silent".
     """
     nodes = [f"celery@{name}" for name in settings.worker_names]
     with control(settings) as celery:
-        inspect = celery.inspect(destination=nodes, timeout=2, limit=len(nodes))
+        inspect = celery.inspect(destination=nodes or None, timeout=2, limit=len(nodes) or None)
         stats, active = inspect.stats() or {}, inspect.active() or {}
     return [
         {
@@ -31,7 +32,7 @@ def rows(settings: Settings) -> list[dict[str, Any]]:
             "active": len(active.get(node, [])),
             "done": sum(stats.get(node, {}).get("total", {}).values()),
         }
-        for node in nodes
+        for node in nodes or sorted(stats)
     ]
 
 

@@ -38,7 +38,7 @@ GIVEN = {
 
 
 # Cheap tests first: a mistake shows in seconds, not after the stack has started.
-COST = ("services", "stack", "browser")
+COST = ("services", "stack", "browser", "compose")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -47,12 +47,20 @@ class Settings:
     home: Path
     values: Mapping[str, str]
 
+    command = "./lake"
+    """What a person types before the name of a command."""
+
     @classmethod
     def load(cls, home: Path | None = None, given: Mapping[str, str] | None = None) -> Settings:
         """Settings of `home` (default: `$LAKE_HOME`, else `<repository>/.lake`), writing its `.env` if it is missing.
 
-        `given` replaces defaults of a file that is not there yet. Raises `env_file.EnvFileError`.
+        `given` replaces defaults of a file that is not there yet. In the project's image they are `ContainerSettings`.
+        Raises `env_file.EnvFileError`.
         """
+        from cli.stack.container import ContainerSettings, is_container
+
+        if is_container():
+            return ContainerSettings.of_environment()
         home = (home or env_file.default_home()).absolute()
         values = env_file.ensure(home, given)
         values |= {key: os.environ[key] for key in env_file.KEYS if os.environ.get(key)}
@@ -109,6 +117,11 @@ class Settings:
     def api_url(self) -> str:
         """Airflow's UI and REST API, without a slash at the end. Log in as `admin` with `AIRFLOW_ADMIN_PASSWORD`."""
         return f"http://127.0.0.1:{self.port('AIRFLOW_PORT')}"
+
+    @property
+    def shown_url(self) -> str:
+        """The same for the person's browser."""
+        return self.api_url
 
     @property
     def flower_url(self) -> str:

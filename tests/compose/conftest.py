@@ -1,11 +1,12 @@
-"""`docker compose config` by the real binary, which needs no engine, with a freshly generated `.env`."""
+"""`docker compose config` by the real binary, which needs no engine, and the project on an engine for tests marked `compose`."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ import compose
 import pytest
 
 from cli import env_file
+from cli.stack.settings import Settings
+from tests.compose.engine import Engine, engine
+from tests.compose.project import Project
+from tests.compose.stand_ins import build
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BINARY = Path(compose.__file__).parent / "docker-compose"
@@ -21,7 +26,7 @@ Config = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def run_config() -> Config:
-    def run(env: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    def run(env: Path, *flags: str, profile: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         command = [
             BINARY,
             "--project-directory",
@@ -30,6 +35,7 @@ def run_config() -> Config:
             REPOSITORY / "docker-compose.yaml",
             "--env-file",
             env,
+            *profile,
             "config",
             *flags,
         ]
@@ -62,3 +68,53 @@ def services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = project["services"]
     assert len(found) == 12
     return found
+
+
+# ---- on an engine
+KEEP = bool(os.environ.get("LAKE_KEEP_TEST_STACK"))
+GIVEN = {"SHOP_ROWS": "20000", "SHOP_SCHEDULE_START": (datetime.now(UTC).date() - timedelta(days=5)).isoformat()}
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """The test home: `.env` of the project in compose/, an engine of ours in docker/."""
+    return Path(os.environ.get("LAKE_HOME") or REPOSITORY / ".lake" / "test").absolute()
+
+
+@pytest.fixture(scope="session")
+def docker(home: Path) -> Iterator[Engine]:
+    """An engine that answers."""
+    with engine(home / "docker", keep=KEEP) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def live_settings(home: Path) -> Settings:
+    """Ports and secrets of the project under test, new for each session: addresses are those that compose publishes."""
+    (home / "compose" / ".env").unlink(missing_ok=True)
+    return Settings.load(home / "compose", GIVEN)
+
+
+@pytest.fixture(scope="session")
+def built(docker: Engine, live_settings: Settings, run_config: Config, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project with its images at hand; nothing of it runs."""
+    from tests.compose import live
+
+    env = live_settings.home / ".env"
+    services = json.loads(run_config(env, "--format", "json", profile=("--profile", "cli")).stdout)["services"]
+    official = sorted({live.base_image()} | {service["image"] for service in services.values()} - {"tributary-airflow:local"})
+    images = build.available(docker, official, tmp_path_factory.mktemp("stand-ins"))
+    print("\nimages: " + ", ".join(images[image] for image in official))
+    found = Project(docker, "tributary-test", env, live.override(services, images, tmp_path_factory.mktemp("secrets")))
+    found.compose("--profile", "cli", "down", "--volumes", "--remove-orphans")
+    found.compose("build", timeout=1500)
+    return found
+
+
+@pytest.fixture(scope="session")
+def stack(built: Project) -> Iterator[Project]:
+    """The project, up and healthy; taken down with its data at the end."""
+    print(f"\nup --wait: {built.up():.0f} s")
+    yield built
+    if not KEEP:
+        built.compose("--profile", "cli", "down", "--volumes", "--remove-orphans")

@@ -1,8 +1,10 @@
-"""The image: locked packages, no compiler, no root, no secret. Building it needs an engine; these are its promises."""
+"""The image: locked packages, no compiler, no root, no secret. Building it needs an engine (test_images.py); these are its promises."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 from tests.compose.conftest import REPOSITORY
 
@@ -25,15 +27,23 @@ def test_the_base_image_is_the_official_one_of_our_airflow() -> None:
 
 
 def test_packages_are_those_of_the_lock_and_checked_by_hash() -> None:
-    assert "--require-hashes --no-deps --requirement /tmp/constraints.txt" in BUILD
+    assert "--require-hashes --no-deps --compile-bytecode --requirement /tmp/lock.txt" in BUILD
     assert "pip install" not in FINAL
 
 
-def test_what_is_taken_out_again_was_in_the_lock() -> None:
-    match = re.search(r"uninstall --yes \\\n(.+)\n", BUILD)
-    assert match is not None
-    for package in match.group(1).split():
-        assert pinned(package)
+def test_what_is_left_out_of_the_lock_is_only_that(tmp_path: Path) -> None:
+    (left_out,) = re.findall(r'^ARG LEFT_OUT="(.+)"$', BUILD, re.MULTILINE)
+    assert all(pinned(package) for package in left_out.split())
+    (program,) = re.findall(r"awk -v out=\" \$LEFT_OUT \" '(.+)' /tmp/constraints.txt > /tmp/lock.txt", BUILD)
+    lock = REPOSITORY / "constraints.txt"
+    done = subprocess.run(["awk", "-v", f"out= {left_out} ", program, str(lock)], capture_output=True, text=True, check=True)
+
+    def packages(text: str) -> set[str]:
+        return set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
+
+    assert packages(lock.read_text("utf-8")) - packages(done.stdout) == set(left_out.split())
+    hashes = [len(re.findall("--hash=", text)) for text in (lock.read_text("utf-8"), done.stdout)]
+    assert 0 < hashes[1] < hashes[0]
 
 
 def test_the_final_image_has_no_compiler_and_no_root() -> None:
@@ -43,7 +53,7 @@ def test_the_final_image_has_no_compiler_and_no_root() -> None:
 
 
 def test_what_is_copied_is_let_through_and_nothing_else() -> None:
-    copied = {match.split("/")[0] for match in re.findall(r"^COPY (?!--from)(\S+)", TEXT, re.MULTILINE)}
+    copied = {path.split("/")[0] for line in re.findall(r"^COPY (?!--from)(.+)$", TEXT, re.MULTILINE) for path in line.split()[:-1]}
     let_through = {line[1:] for line in lines(".dockerignore") if line.startswith("!")}
     assert lines(".dockerignore")[0] == "*"
     assert copied == let_through

@@ -39,6 +39,8 @@ def _up() -> Settings:
     from cli.stack.start import start
 
     settings = Settings.load()
+    if settings.is_external:
+        raise CommandError("the demo moves the sample shop, and this stack has servers of your own; run `./lake up --sample` first")
     with shown() as progress:
         start(settings, None, progress)
     return settings

@@ -74,7 +74,10 @@ class Lake(_Strict):
     """Where the rows go."""
 
     connection: str = Field("lake", description="Airflow connection id of the object store; its service_config names the bucket")
-    prefix: Prefix = Field("tables", description="key prefix under which the dataset's folder lies; data only")
+    prefix: Prefix = Field(
+        "tables",
+        description="key prefix under which the dataset's folder lies; data only. Records lie beside it: team/tables has team/_tributary",
+    )
 
 
 class Cursor(_Strict):

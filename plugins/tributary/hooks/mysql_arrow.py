@@ -14,8 +14,9 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from tributary.core.errors import SourceError
 from tributary.core.safety import Reading
 from tributary.core.select import Query
+from tributary.core.source_preflight import SourceFacts
 from tributary.core.source_table import SourceTable
-from tributary.hooks import mysql_catalog, mysql_safety, mysql_snapshot
+from tributary.hooks import mysql_catalog, mysql_safety, mysql_snapshot, source_facts
 from tributary.hooks.mysql_errors import code_of
 from tributary.hooks.mysql_session import Session
 from tributary.hooks.mysql_snapshot import Snapshot
@@ -67,6 +68,11 @@ class MySqlArrowHook(MySqlHook):
         with self._session() as session:
             return mysql_safety.read_safety(session)
 
+    def facts(self) -> SourceFacts:
+        """What the server says about itself and about our login, for the preflight."""
+        with self._session() as session:
+            return source_facts.read_facts(session, self._config())
+
     def explain_rows(self, query: Query) -> ExplainedQuery:
         """What the optimizer expects of the query; nothing is read."""
         with self._session() as session:
@@ -100,12 +106,15 @@ class MySqlArrowHook(MySqlHook):
 
     @contextmanager
     def _session(self, statement_timeout_s: int = _SHORT_TIMEOUT_S) -> Iterator[Session]:
+        with closing(Session(self._config(), statement_timeout_s=statement_timeout_s)) as session:
+            yield session
+
+    def _config(self) -> dict[str, Any]:
+        """Keyword arguments of `MySQLdb.connect`."""
         try:
-            config = self._get_conn_config_mysql_client(self.connection or self.get_connection(self.conn_id))
+            return dict(self._get_conn_config_mysql_client(self.connection or self.get_connection(self.conn_id)))
         except AirflowNotFoundException as error:
             raise SourceError(
                 f"there is no Airflow connection {self.conn_id!r}; create it (airflow connections add {self.conn_id} "
                 "--conn-type mysql …), or correct source.connection in dataset.yaml"
             ) from error
-        with closing(Session(config, statement_timeout_s=statement_timeout_s)) as session:
-            yield session

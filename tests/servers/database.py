@@ -48,7 +48,7 @@ class DatabaseServer:
                 "GRANT ALL PRIVILEGES ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION;\n"
             )
             flags = [
-                *common, f"--datadir={data}", "--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.folder}/server.sock",
+                *common, "--bind-address=127.0.0.1", f"--datadir={data}", f"--port={self.port}", f"--socket={self.folder}/server.sock",
                 f"--pid-file={self.folder}/server.pid", f"--init-file={start}", "--skip-name-resolve", "--default-time-zone=+00:00",
                 "--innodb-buffer-pool-size=32M", "--log-bin=binlog", "--server-id=7", "--sync-binlog=0",
                 "--innodb-flush-log-at-trx-commit=0", *self.flags,
@@ -75,10 +75,8 @@ class DatabaseServer:
 
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements as root; rows of the last."""
-        with (
-            closing(MySQLdb.connect(**self.root, charset="utf8mb4", autocommit=True, ssl_mode="PREFERRED")) as root,
-            root.cursor() as cursor,
-        ):
+        connection = MySQLdb.connect(**self.root, charset="utf8mb4", autocommit=True)
+        with closing(connection), connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
             return list(cursor.fetchall())

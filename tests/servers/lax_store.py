@@ -1,4 +1,4 @@
-"""An S3 stand-in that lacks what a lake needs: it answers 200 to every condition, or lives in another hour. The negative control of probes."""
+"""An S3 stand-in that lacks what a lake needs: it answers 200 to every condition, or has another clock. For negative controls."""
 
 from __future__ import annotations
 

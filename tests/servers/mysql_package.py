@@ -6,6 +6,7 @@ Nothing of the system changes: apt works on state of its own, and the server run
 from __future__ import annotations
 
 import fcntl
+import getpass
 import os
 import shutil
 import subprocess
@@ -25,9 +26,12 @@ class PackageError(Exception):
     """MySQL's packages could not be had; the message says what apt said."""
 
 
+WHY_NOT = "MySQL 9.7 comes from Debian's unstable suite; this machine is no Debian"
+
+
 def can_be_had() -> bool:
     """Whether this machine is a Debian, whose keys and mirror the packages come with."""
-    return FOLDER.exists() or (KEYRING.exists() and SOURCES.exists() and os.geteuid() == 0)
+    return (FOLDER / "root").exists() or (KEYRING.exists() and SOURCES.exists())
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,10 @@ class MySqlPackage:
 
     root: Path
 
-    @property
-    def version_command(self) -> list[str]:
-        """Prints the version."""
-        return [*self.program("usr/sbin/mysqld"), "--version"]
-
     def program(self, path: str) -> list[str]:
         """Command line of a program of the tree: its own loader with its own libraries."""
-        libraries = ":".join(
-            str(self.root / part) for part in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private")
-        )
+        folders = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/mysql/private")
+        libraries = ":".join(str(self.root / folder) for folder in folders)
         names = ("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2", "usr/lib64/ld-linux-x86-64.so.2")
         loader = next(self.root / name for name in names if (self.root / name).exists())
         return [str(loader), "--library-path", libraries, str(self.root / path)]
@@ -88,7 +86,7 @@ def _install(folder: Path) -> None:
         "Acquire::Languages": "none",
         "Acquire::Check-Valid-Until": "false",  # a mirror may be some weeks behind
         "APT::Install-Recommends": "false",
-        "APT::Sandbox::User": "root",
+        "APT::Sandbox::User": getpass.getuser(),
     }
     config = apt / "apt.conf"
     config.write_text("".join(f'{name} "{value}";\n' for name, value in settings.items()))
@@ -109,6 +107,5 @@ def _install(folder: Path) -> None:
 def _run(command: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PACKAGES_SECONDS)
     if done.returncode != 0:
-        raise PackageError(
-            f"MySQL for the tests cannot be had: {' '.join(command[:3])} says: {(done.stderr or done.stdout).strip()[-500:]}"
-        )
+        said = (done.stderr or done.stdout).strip()[-500:]
+        raise PackageError(f"MySQL for the tests cannot be had: {' '.join(command[:3])} says: {said}")

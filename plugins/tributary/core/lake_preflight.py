@@ -91,13 +91,14 @@ def _clock(what: str, facts: LakeFacts) -> Finding:
 
 
 def _action(what: str, action: str, attempts: Sequence[Attempt], facts: LakeFacts) -> Finding:
-    failed = next((attempt for attempt in attempts if attempt.error), None)
+    failed = [attempt for attempt in attempts if attempt.error]
     if failed:
-        left = f"; these probes stay behind: {', '.join(facts.left_behind)}" if action == "DeleteObject" and facts.left_behind else ""
-        todo = f"grant {PERMISSIONS[action]} on {facts.bucket}/{failed.prefix}/* to this key"
-        if action == "ListBucket":
-            todo = f"grant s3:ListBucket on bucket {facts.bucket} to this key"
-        return Finding(what, action, "refused", f"{failed.prefix}/: {failed.error}{left}", todo)
+        found = f"{', '.join(f'{attempt.prefix}/' for attempt in failed)}: {failed[0].error}"
+        if action == "DeleteObject" and facts.left_behind:
+            found += f"; these probes stay behind: {', '.join(facts.left_behind)}"
+        places = [f"{facts.bucket}/{attempt.prefix}/*" for attempt in failed]
+        where = f"bucket {facts.bucket}" if action == "ListBucket" else " and ".join(places)
+        return Finding(what, action, "refused", found, f"grant {PERMISSIONS[action]} on {where} to this key")
     untried = next((attempt for attempt in attempts if attempt.after), None)
     if untried:
         return Finding(what, action, "refused", f"could not be tried: {untried.after} failed", f"mend {untried.after} first")
@@ -107,7 +108,7 @@ def _action(what: str, action: str, attempts: Sequence[Attempt], facts: LakeFact
 def _conditional(what: str, writes: Sequence[ConditionalWrite]) -> Finding:
     looked_at = "conditional writes"
     if not writes:
-        return Finding(what, looked_at, "refused", "could not be tried: the key may not write and delete", "mend the actions above first")
+        return Finding(what, looked_at, "refused", "could not be tried: an action above failed", "mend that action first")
     wrong = not_honoured(writes)
     if wrong:
         found = f"{wrong}: of two publishers at the same time one would be lost without a word"

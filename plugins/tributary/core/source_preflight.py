@@ -17,7 +17,7 @@ Flavour = Literal["MySQL", "MariaDB"]
 OLDEST: dict[Flavour, tuple[int, int]] = {"MySQL": (8, 0), "MariaDB": (10, 5)}
 # Windows close by the source's clock and open by ours: more than this between them, and a run only waits.
 CLOCK_SKEW_S = 60
-_TLS = '"ssl": {"ca": "/path/to/ca.pem"}, "ssl_mode": "VERIFY_IDENTITY"'
+_TLS = '"ssl": {"ca": "/path/to/ca.pem"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,9 @@ def _tls(what: str, facts: SourceFacts) -> Finding:
         return Finding(what, "TLS", "fine", f"{facts.tls}; certificate and host name are verified")
     if facts.tls and facts.verified == "chain":
         found = (
-            f"{facts.tls}; the certificate is verified, the host name is not: "
-            "every server with a certificate of this CA would be believed, and one without TLS is noticed only after the login"
+            f"{facts.tls}; the certificate is verified, the host name is not: every server with a certificate of this CA would be believed"
         )
-        return Finding(what, "TLS", "degraded", found, 'add "ssl_mode": "VERIFY_IDENTITY" to the connection\'s extra')
+        return Finding(what, "TLS", "degraded", found, 'set "ssl_mode": "VERIFY_IDENTITY" in the connection\'s extra')
     if facts.is_local:
         return Finding(what, "TLS", "fine", f"{facts.tls or 'none'}; the server is on this machine")
     if facts.tls:

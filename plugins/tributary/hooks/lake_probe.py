@@ -107,9 +107,7 @@ class _Tries:
         self._try("GetObject", lambda: client.get_object(**self.whole)["Body"].read(), tolerate=() if put else (404,))
         listed = self._try("ListBucket", lambda: client.list_objects_v2(Bucket=self.bucket, Prefix=self.whole["Key"]))
         if put and listed and not listed.get("KeyCount"):
-            self.attempts[-1] = Attempt(
-                "ListBucket", self.prefix, "does not show an object that was just written: listing is not consistent"
-            )
+            self.attempts[-1] = Attempt("ListBucket", self.prefix, "does not show an object that was just written")
 
     def _uploads(self) -> None:
         client = self.client

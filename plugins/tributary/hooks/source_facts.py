@@ -6,11 +6,11 @@ import ipaddress
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from tributary.core.errors import SourceError
 from tributary.core.source_preflight import SourceFacts
-from tributary.hooks import mysql_safety, mysql_snapshot
+from tributary.hooks import mysql_safety, mysql_snapshot, mysql_tls
 from tributary.hooks.mysql_errors import code_of
 from tributary.hooks.mysql_session import Session
 
@@ -38,7 +38,7 @@ def read_facts(session: Session, config: Mapping[str, Any]) -> SourceFacts:
         user=f"'{user}'@'{host}'",
         is_local=_is_local(config),
         tls=(tls[0]["Value"] or "") if tls else "",
-        verified=_verified(config),
+        verified=mysql_tls.verified(config),
         sees_writers=mysql_safety.read_safety(session).writers is not None,
         sees_position=_sees_position(session),
         log_bin=variables.get("log_bin") in {"ON", "1"},
@@ -49,14 +49,6 @@ def read_facts(session: Session, config: Mapping[str, Any]) -> SourceFacts:
         read_only=variables.get("read_only") not in {"OFF", "0", None},
         replica_of=_replica_of(session),
     )
-
-
-def _verified(config: Mapping[str, Any]) -> Literal["identity", "chain", "nothing"]:
-    """What libmariadb checks: it compares host names for both VERIFY modes, and the chain where a CA is named."""
-    if config.get("ssl_mode") in {"VERIFY_CA", "VERIFY_IDENTITY"}:
-        return "identity"
-    ssl = config.get("ssl")
-    return "chain" if isinstance(ssl, Mapping) and (ssl.get("ca") or ssl.get("capath")) else "nothing"
 
 
 def _is_local(config: Mapping[str, Any]) -> bool:

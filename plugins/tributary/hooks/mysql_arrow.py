@@ -16,9 +16,9 @@ from tributary.core.safety import Reading
 from tributary.core.select import Query
 from tributary.core.source_preflight import SourceFacts
 from tributary.core.source_table import SourceTable
-from tributary.hooks import mysql_catalog, mysql_safety, mysql_snapshot, source_facts
+from tributary.hooks import mysql_catalog, mysql_safety, mysql_snapshot, mysql_tls, source_facts
 from tributary.hooks.mysql_errors import code_of
-from tributary.hooks.mysql_session import Session
+from tributary.hooks.mysql_session import CONNECT_TIMEOUT_S, Session
 from tributary.hooks.mysql_snapshot import Snapshot
 
 # Of the questions that are answered from the server's own tables.
@@ -49,6 +49,12 @@ class MySqlArrowHook(MySqlHook):
         self.conn_id = mysql_conn_id
         self.statement_timeout_s = statement_timeout_s
         self._reading: Snapshot | None = None
+
+    def get_conn(self) -> Any:
+        """A connection of the driver's own kind, for the provider's methods; not one whose values are exact."""
+        config = self._config()
+        mysql_tls.refuse_plaintext(config, f"{config['host']}:{config['port']}", CONNECT_TIMEOUT_S)
+        return super().get_conn()
 
     def clock(self) -> datetime:
         """The server's clock, UTC, to the microsecond."""
@@ -108,6 +114,9 @@ class MySqlArrowHook(MySqlHook):
     def _session(self, statement_timeout_s: int = _SHORT_TIMEOUT_S) -> Iterator[Session]:
         with closing(Session(self._config(), statement_timeout_s=statement_timeout_s)) as session:
             yield session
+
+    def _get_conn_config_mysql_client(self, conn: Any) -> dict[str, Any]:
+        return mysql_tls.with_tls(super()._get_conn_config_mysql_client(conn))
 
     def _config(self) -> dict[str, Any]:
         """Keyword arguments of `MySQLdb.connect`."""

@@ -1,4 +1,4 @@
-"""`./lake up --external`: the whole of Airflow against a MariaDB and an S3 server that are not the stack's, from the first start to clean."""
+"""`./lake up --external`: all of Airflow against a MariaDB and an S3 server that are not the stack's, from first start to clean."""
 
 from __future__ import annotations
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from airflow.sdk import Connection
 
-from cli import env_file, up
+from cli import env_file, external, up
 from cli.external import check_connections
 from cli.stack import registry
 from cli.stack.errors import StackError
 from cli.stack.settings import Settings
 
+ROOT = Path(__file__).parents[2]
 SOURCE = {"AIRFLOW_CONN_ERP": json.dumps({"conn_type": "mysql", "host": "db.example", "login": "r", "password": "secret"})}
 LAKE = {"AIRFLOW_CONN_LAKE": json.dumps({"conn_type": "aws", "extra": {"bucket_name": "mine"}})}
 SAMPLE = {"mariadb", "seaweedfs"}
@@ -98,3 +101,18 @@ def test_a_choice_that_is_refused_is_not_remembered(tmp_path: Path) -> None:
     with pytest.raises(StackError):
         up._settings(True)
     assert env_file.read(tmp_path / ".env")["COMPOSE_PROFILES"] == "sample"
+
+
+def test_the_connections_of_the_docs_can_be_used_as_they_stand(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "sources.md").read_text("utf-8") + (ROOT / ".env.example").read_text("utf-8")
+    lines = re.findall(r"^(?:# )?(AIRFLOW_CONN_[A-Z]+=.*)$", text, re.MULTILINE)
+    assert len(lines) == 8
+    for line in lines:
+        (tmp_path / "lines.env").write_text(line)
+        given = env_file.read(tmp_path / "lines.env")
+        (connection,) = external.connections(given)
+        assert connection.kind in {"mysql", "aws"}
+        name = connection.variable
+        made = Connection.from_json if given[name].startswith("{") else Connection.from_uri
+        airflow = made(given[name], conn_id="own")
+        assert (airflow.conn_type, airflow.host or "", airflow.extra_dejson) == (connection.kind, connection.host, connection.extra)

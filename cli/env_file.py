@@ -91,8 +91,8 @@ SETTINGS: dict[str, Callable[[], str]] = {
     "COMPOSE_PROFILES": lambda: "sample",
 }
 
-# What containers get of your own variables; the others are of the stack.
-OWN_PREFIXES = ("AIRFLOW_CONN_", "AIRFLOW_VAR_", "TRIBUTARY_")
+# What containers get of your own variables; the others are of the stack. AWS_…: roles, profiles and the CA of a store.
+OWN_PREFIXES = ("AIRFLOW_CONN_", "AIRFLOW_VAR_", "TRIBUTARY_", "AWS_")
 
 KEYS = (*PORTS, *SECRETS, *SETTINGS)
 
@@ -214,9 +214,15 @@ def link(home: Path) -> Path:
     return top
 
 
+def ca_of_every_library(environment: Mapping[str, str]) -> dict[str, str]:
+    """AWS_CA_BUNDLE under the name by which Arrow and delta-rs know it; they, boto3 and DuckDB then trust the same store."""
+    return {"SSL_CERT_FILE": environment["AWS_CA_BUNDLE"]} if environment.get("AWS_CA_BUNDLE") else {}
+
+
 def write_own(home: Path) -> None:
     """Write the connections and variables of your own, which every Airflow container gets, into `<home>/own.env`."""
     own = {key: value for key, value in read(home / ".env").items() if key.startswith(OWN_PREFIXES)}
+    own |= ca_of_every_library(own)
     path = home / "own.env"
     path.touch(mode=0o600)
     path.write_text("".join(f"{key}={value}\n" for key, value in own.items()), encoding="utf-8")

@@ -206,7 +206,7 @@ class Settings:
         """The complete environment of an Airflow process or of DAG code.
 
         Later wins: `config/airflow.env`, what follows from ports and secrets, own variables of `.env`, the shell's own
-        `AIRFLOW__…`, `AIRFLOW_CONN_…`, `AIRFLOW_VAR_…` and `TRIBUTARY_…`.
+        `AIRFLOW__…`, `AIRFLOW_CONN_…`, `AIRFLOW_VAR_…` and `TRIBUTARY_…`, with servers of the user's own `AWS_…` too.
         """
         slots = self.count("WORKERS") * self.count("WORKER_CONCURRENCY")
         repository = self.repository
@@ -259,8 +259,10 @@ class Settings:
         if not self.is_external:
             env |= {"AIRFLOW_CONN_SHOP": json.dumps(shop), "AIRFLOW_CONN_LAKE": json.dumps(lake)}
         env |= {key: value for key, value in self.values.items() if key.startswith(_OWN_PREFIXES)}
-        env |= {key: value for key, value in os.environ.items() if key.startswith(_OWN_PREFIXES)}
-        return env
+        # The shell's AWS_… are about the shell's own work, unless the lake is a store of its user.
+        shell = _OWN_PREFIXES if self.is_external else tuple(prefix for prefix in _OWN_PREFIXES if prefix != "AWS_")
+        env |= {key: value for key, value in os.environ.items() if key.startswith(shell)}
+        return env | env_file.ca_of_every_library(env)
 
     def worker_env(self) -> dict[str, str]:
         """`airflow_env()` without what a worker must not hold: the metadata database and the signing and encryption keys."""

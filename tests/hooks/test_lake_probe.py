@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from cli.env_file import ca_of_every_library
+from tests.servers.certificates import Authority
 from tests.servers.fixtures import Connect
 from tests.servers.lax_store import lax_store
 from tests.servers.store import KEYS, ObjectStore
@@ -20,6 +26,7 @@ from tributary.hooks.lake_probe import probe_lake
 
 pytestmark = pytest.mark.services
 
+ROOT = Path(__file__).parents[2]
 PREFIXES = ("team/_tributary", "team/tables")
 
 
@@ -156,3 +163,49 @@ def test_a_connection_may_be_a_url(store: ObjectStore, monkeypatch: pytest.Monke
     hook = LakeHook("by_url")
     assert (hook.bucket, hook.access.endpoint_url, hook.access.path_style) == (store.bucket, store.endpoint, True)
     hook.probe_conditional_writes("team/_tributary")
+
+
+# ---- a CA of one's own
+def test_a_private_ca_is_trusted_by_every_library_where_it_is_named(authority: Authority, tmp_path: Path) -> None:
+    with ObjectStore(tmp_path / "store", tls=authority.sign("store", "127.0.0.1"), ca=authority.cert) as store:
+        own = {"AIRFLOW_CONN_OURS": json.dumps(store.connection()), "AIRFLOW_HOME": str(tmp_path / "airflow")}
+        bundle = {"AWS_CA_BUNDLE": str(authority.cert)}
+        trusting = _in_a_process(TRY_ALL, own | bundle | ca_of_every_library(bundle))
+        assert trusting.returncode == 0, trusting.stderr[-3000:]
+        assert trusting.stdout.split() == ["boto3", "arrow", "delta-rs", "duckdb"]
+        doubting = _in_a_process("from tributary.hooks.lake import LakeHook; LakeHook('ours').bucket", own)
+    assert doubting.returncode == 1
+    assert "tributary.core.errors.LakeError" in doubting.stderr
+    assert "name the CA that signed its certificate in AWS_CA_BUNDLE" in doubting.stderr
+
+
+TRY_ALL = """
+import pyarrow as pa
+from deltalake import write_deltalake
+from tributary.hooks.lake import LakeHook
+hook, table = LakeHook("ours"), pa.table({"a": [1]})
+hook.probe_conditional_writes()
+print("boto3")
+hook.write_part("ca/part.parquet", table.schema, table.to_batches())
+print("arrow")
+write_deltalake(hook.uri("ca/table"), table, storage_options=hook.storage_options())
+print("delta-rs")
+with hook.duckdb() as duckdb:
+    for scan in (f"read_parquet('{hook.uri('ca/part.parquet')}')", f"delta_scan('{hook.uri('ca/table')}')"):
+        assert duckdb.execute(f"FROM {scan}").fetchall() == [(1,)]
+print("duckdb")
+"""
+
+
+def _in_a_process(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """The libraries read these variables when they start."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    ours = {"PYTHONPATH": str(ROOT / "plugins"), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR", "_AIRFLOW_PROCESS_CONTEXT": "server"}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=kept | ours | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )

@@ -14,6 +14,7 @@ from typing import Any, Self
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.servers.certificates import Pair
 from tests.servers.database import free_port
 
 START_SECONDS = 60
@@ -27,10 +28,14 @@ KEYS: dict[str, tuple[tuple[str, str], list[str]]] = {
 
 
 class ObjectStore:
-    """`with ObjectStore(folder, "warehouse") as store`: one bucket, three keys. Killed at the end: its data is thrown away."""
+    """`with ObjectStore(folder, "warehouse") as store`: one bucket, three keys. Killed at the end: its data is thrown away.
 
-    def __init__(self, folder: Path, bucket: str = "warehouse") -> None:
+    :param tls: its certificate; `ca` is then the file that `client` trusts.
+    """
+
+    def __init__(self, folder: Path, bucket: str = "warehouse", tls: Pair | None = None, ca: Path | None = None) -> None:
         self.folder = folder
+        self.tls, self.ca = tls, ca
         self.bucket = bucket
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,7 +43,7 @@ class ObjectStore:
     @property
     def endpoint(self) -> str:
         """URL of the S3 door."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -53,6 +58,8 @@ class ObjectStore:
             "-s3.port": str(self.port), "-s3.autoCreateBucket": "false", "-s3.port.iceberg": "0", "-s3.port.lance": "0", "-webdav": "false",
             "-admin.ui": "false", "-master.telemetry": "false", "-filer.localSocket": "filer.sock", "-s3.localSocket": "s3.sock",
         }  # fmt: skip
+        if self.tls:
+            flags |= {"-s3.cert.file": str(self.tls.cert), "-s3.key.file": str(self.tls.key)}
         names = ("s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc")
         self._ports = {f"-{name}": free_port() for name in names}
         admin = next(port for port in iter(free_port, 0) if port < 55000)
@@ -87,7 +94,8 @@ class ObjectStore:
     def client(self, name: str = "admin") -> Any:
         """boto3's client with one of KEYS."""
         key, secret = KEYS[name][0]
-        return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret)
+        login = {"aws_access_key_id": key, "aws_secret_access_key": secret, "verify": str(self.ca) if self.ca else None}
+        return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", **login)
 
     def connection(self, name: str | None = "admin", **extra: Any) -> dict[str, Any]:
         """An Airflow connection with one of KEYS, or with none."""

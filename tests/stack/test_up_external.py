@@ -46,6 +46,14 @@ def test_the_samples_connections_are_not_made_up(tmp_path: Path) -> None:
     assert given == {"AIRFLOW_CONN_ERP", "AIRFLOW_CONN_MASKING"}
 
 
+def test_what_a_role_needs_reaches_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/lake")
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    worker = settings(tmp_path, AWS_CA_BUNDLE="/ca.pem").worker_env()
+    assert (worker["AWS_ROLE_ARN"], worker["AWS_CA_BUNDLE"], worker["SSL_CERT_FILE"]) == ("arn:aws:iam::1:role/lake", "/ca.pem", "/ca.pem")
+    assert "AWS_ROLE_ARN" not in Settings.load(tmp_path).worker_env(), "with the sample's store the shell's own work stays apart"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

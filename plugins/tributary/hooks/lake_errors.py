@@ -83,8 +83,20 @@ def lake_errors(doing: Doing, place: Place) -> Iterator[None]:
 
 def translate(error: Exception, doing: Doing, place: Place) -> TributaryError | None:
     """The error as ours, or None where it is no answer of an object store."""
-    from botocore.exceptions import ClientError, CredentialRetrievalError, EndpointConnectionError, HTTPClientError, NoCredentialsError
+    from botocore.exceptions import (
+        ClientError,
+        CredentialRetrievalError,
+        EndpointConnectionError,
+        HTTPClientError,
+        NoCredentialsError,
+        SSLError,
+    )
 
+    if isinstance(error, SSLError):
+        return LakeError(
+            f"could not {doing} {place}: {error}; name the CA that signed its certificate in AWS_CA_BUNDLE, or correct endpoint_url in the "
+            f"extra of the Airflow connection {place.conn_id!r}"
+        )
     if isinstance(error, HTTPClientError | EndpointConnectionError):  # the second is no kind of the first
         return _explain(_Answer.OUTAGE, str(error), doing, place)
     if isinstance(error, NoCredentialsError):

@@ -61,8 +61,9 @@ def test_a_write_only_key_is_refused_for_each_action_that_reads(store: ObjectSto
     assert leftovers(store) == []
 
 
-def test_a_store_that_ignores_conditions_is_refused_though_every_action_works(connect: Connect) -> None:
-    with lax_store() as url:
+@pytest.mark.parametrize("answer", [200, 412, 501])
+def test_a_store_that_writes_against_conditions_is_refused_whatever_it_says(connect: Connect, answer: int) -> None:
+    with lax_store(answer=answer) as url:
         hook = LakeHook(connect(lax(url)))
         facts = probe_lake(hook, PREFIXES)
         assert refused(facts) == {"conditional writes"}

@@ -52,17 +52,28 @@ def conditional_writes(hook: LakeHook, prefix: str) -> tuple[ConditionalWrite, .
     writes: list[ConditionalWrite] = []
 
     def put(request: str, must_pass: bool, **condition: str) -> None:
-        status = _status(lambda: client.put_object(**target, Body=b"probe", **condition))
-        writes.append(ConditionalWrite(f"PutObject {request}", must_pass, status))
+        note(f"PutObject {request}", must_pass, lambda body: client.put_object(**target, Body=body, **condition))
 
     def complete(request: str, must_pass: bool, **condition: str) -> None:
-        upload = {**target, "UploadId": client.create_multipart_upload(**target)["UploadId"]}
-        part = client.upload_part(**upload, PartNumber=1, Body=b"probe")
-        parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
-        status = _status(lambda: client.complete_multipart_upload(**upload, MultipartUpload=parts, **condition))
-        if status != 200:
-            _status(lambda: client.abort_multipart_upload(**upload))
-        writes.append(ConditionalWrite(f"CompleteMultipartUpload {request}", must_pass, status))
+        def write(body: bytes) -> Any:
+            upload = {**target, "UploadId": client.create_multipart_upload(**target)["UploadId"]}
+            try:
+                part = client.upload_part(**upload, PartNumber=1, Body=body)
+                parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+                return client.complete_multipart_upload(**upload, MultipartUpload=parts, **condition)
+            except BaseException:
+                _status(lambda: client.abort_multipart_upload(**upload))
+                raise
+
+        note(f"CompleteMultipartUpload {request}", must_pass, write)
+
+    def note(request: str, must_pass: bool, write: Callable[[bytes], Any]) -> None:
+        before = None if not writes else etag()
+        status = _status(lambda: write(request.encode()))
+        if not must_pass and before != etag():
+            writes.append(ConditionalWrite(f"{request} (the object was changed)", must_pass, 200))
+        else:
+            writes.append(ConditionalWrite(request, must_pass, status))
 
     def etag() -> str:
         return str(client.head_object(**target)["ETag"])
@@ -104,7 +115,9 @@ class _Tries:
         client = self.client
         put = self._try("PutObject", lambda: client.put_object(**self.whole, Body=b"probe"))
         # Without an object a 404 says that the key may look.
-        self._try("GetObject", lambda: client.get_object(**self.whole)["Body"].read(), tolerate=() if put else (404,))
+        got = self._try("GetObject", lambda: client.get_object(**self.whole)["Body"].read(), tolerate=() if put else (404,))
+        if put and got and got != b"probe":
+            self.attempts[-1] = Attempt("GetObject", self.prefix, "reads back other bytes than were written")
         listed = self._try("ListBucket", lambda: client.list_objects_v2(Bucket=self.bucket, Prefix=self.whole["Key"]))
         if put and listed and not listed.get("KeyCount"):
             self.attempts[-1] = Attempt("ListBucket", self.prefix, "does not show an object that was just written")

@@ -3,59 +3,52 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
-from uuid import uuid4
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.completion import dataset_names
-from cli.console import enter, message, note, print_json, reported, table
+from cli.console import CommandError, enter, message, note, print_json, reported, table
 
 if TYPE_CHECKING:
     from tributary.core.contract import Contract
-    from tributary.hooks.mysql_arrow import MySqlArrowHook
-
-State = Literal["fine", "degraded", "refused"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str  # dataset, source or lake, by its name
-    looked_at: str
-    state: State
-    found: str  # for a refusal: what happened and what to do
+    from tributary.core.preflight import Finding
 
 
 def check(
     dataset: Annotated[str | None, typer.Argument(help="Only this dataset and what it needs.", autocompletion=dataset_names)] = None,
+    connection: Annotated[
+        str | None, typer.Option("--connection", help="Only this Airflow connection, a source's or a lake's; no contract need name it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Check contracts, sources and lake; exit 1 where one of them would refuse a run. Degraded things run, with less of a promise.
+    """Check contracts, sources and lakes; exit 1 where one of them would refuse a run. Degraded things run, with less of a promise.
 
     Example: ./lake check orders
     """
+    if dataset and connection:
+        raise typer.BadParameter("give a dataset or --connection, not both")
     with reported():
         enter()
-        findings = list(findings_of(dataset))
+        from tributary.core.preflight import refused
+
+        findings = list(connection_findings(connection) if connection else findings_of(dataset))
     if as_json:
-        print_json({"ok": not _refused(findings), "findings": findings})
+        print_json({"ok": not refused(findings), "findings": findings})
     else:
         table(["what", "looked at", "state", "found"], [(f.what, f.looked_at, f.state, f.found) for f in findings])
         _summary(findings)
-    if _refused(findings):
+    if refused(findings):
         raise typer.Exit(1)
 
 
-def _refused(findings: list[Finding]) -> list[Finding]:
-    return [finding for finding in findings if finding.state == "refused"]
-
-
-def _summary(findings: list[Finding]) -> None:
-    refused, degraded = len(_refused(findings)), sum(finding.state == "degraded" for finding in findings)
+def _summary(findings: Sequence[Finding]) -> None:
+    for state in ("refused", "degraded"):
+        for finding in findings:
+            if finding.state == state and finding.todo:
+                note(f"{state}: {finding.what}, {finding.looked_at}: {finding.todo}")
+    refused, degraded = (sum(finding.state == state for finding in findings) for state in ("refused", "degraded"))
     note(f"{len(findings)} things looked at: {refused} refused, {degraded} degraded")
 
 
@@ -66,6 +59,7 @@ def findings_of(dataset: str | None) -> Iterator[Finding]:
     """
     from tributary.core.contract_file import find, folders
     from tributary.core.errors import ContractError
+    from tributary.core.preflight import Finding
     from tributary.settings import sql_dir
 
     contracts = []
@@ -75,82 +69,71 @@ def findings_of(dataset: str | None) -> Iterator[Finding]:
             yield Finding(folder.name, "contract", "fine", f"{contracts[-1].mode}, {contracts[-1].format}")
         except ContractError as error:
             for line in str(error).splitlines():
-                yield Finding(folder.name, "contract", "refused", line)
+                yield Finding(folder.name, "contract", "refused", line, "correct the line of dataset.yaml")
     for connection in sorted({contract.source.connection for contract in contracts}):
-        yield from _source(connection, [contract for contract in contracts if contract.source.connection == connection])
-    for connection in sorted({contract.lake.connection for contract in contracts} or {"lake"}):
-        yield from _lake(connection)
+        yield from source_findings(connection, [contract for contract in contracts if contract.source.connection == connection])
+    places = {(contract.lake.connection, contract.lake.prefix) for contract in contracts} or {("lake", "tables")}
+    for connection in sorted({connection for connection, _ in places}):
+        yield from lake_findings(connection, sorted(prefix for named, prefix in places if named == connection))
 
 
-def _source(connection: str, contracts: list[Contract]) -> Iterator[Finding]:
-    from airflow.sdk.exceptions import AirflowNotFoundException
+def connection_findings(connection: str) -> Iterator[Finding]:
+    """Look at one connection by itself; its type says whether it is a source or a lake.
 
+    :raises CommandError: where it is neither.
+    """
+    from airflow.sdk import BaseHook
+
+    kind = BaseHook.get_connection(connection).conn_type
+    if kind == "mysql":
+        yield from source_findings(connection, [])
+    elif kind == "aws":
+        yield from lake_findings(connection, ["tables"])
+    else:
+        raise CommandError(f"the Airflow connection {connection!r} has the type {kind!r}; a source has mysql, a lake aws")
+
+
+def source_findings(connection: str, contracts: Iterable[Contract]) -> Iterator[Finding]:
+    """One server, then the tables of the contracts that read it."""
     from tributary.core.errors import TributaryError
+    from tributary.core.preflight import Finding
+    from tributary.core.source_preflight import judge_source, judge_table
     from tributary.hooks.mysql_arrow import MySqlArrowHook
 
     what, hook = f"source {connection}", MySqlArrowHook(connection)
     try:
-        with hook.snapshot() as snapshot:
-            position = snapshot.position
-        ordered_by = "binlog position" if position.binlog_file else "the server's clock"
-        yield Finding(what, "reachable", "fine", f"version {position.version}; two reads are ordered by {ordered_by}")
-        yield _privilege(what, hook)
-    except (TributaryError, AirflowNotFoundException) as error:
-        yield Finding(what, "reachable", "refused", message(error))
+        facts = hook.facts()
+    except TributaryError as error:
+        yield Finding(what, "reachable", "refused", *_found_and_todo(error))
         return
+    yield from judge_source(what, facts)
     for contract in contracts:
-        yield from _table(hook, contract)
+        try:
+            live = hook.describe(contract.source.schema_name, contract.source.table_name)
+        except TributaryError as error:
+            yield Finding(contract.dataset, "table", "refused", *_found_and_todo(error))
+            continue
+        yield from judge_table(contract, live, facts.utc_offset_s)
 
 
-def _privilege(what: str, hook: MySqlArrowHook) -> Finding:
-    if hook.read_safety().writers is not None:
-        return Finding(what, "open transactions", "fine", "PROCESS is granted: windows close only when no older writer is open")
-    user = str(hook.get_first("SELECT CURRENT_USER()")[0])
-    account = "@".join(f"'{part}'" for part in user.rsplit("@", 1))
-    found = f"reduced guarantee: late commits are only waited for (wait.lag_s); run as an administrator: GRANT PROCESS ON *.* TO {account}"
-    return Finding(what, "open transactions", "degraded", found)
-
-
-def _table(hook: MySqlArrowHook, contract: Contract) -> Iterator[Finding]:
+def lake_findings(connection: str, prefixes: Sequence[str]) -> Iterator[Finding]:
+    """One bucket, under every prefix at which tables or records lie."""
     from tributary.core.errors import TributaryError
-    from tributary.core.source_table import fit
-
-    try:
-        live = hook.describe(contract.source.schema_name, contract.source.table_name)
-        fit(contract, live)
-    except TributaryError as error:
-        for line in str(error).splitlines():
-            yield Finding(contract.dataset, "table", "refused", line)
-        return
-    yield Finding(contract.dataset, "table", "fine", f"{live.name}: {len(live.columns)} columns, about {live.rows_estimate:,} rows")
-    if contract.cursor and contract.cursor.column not in live.indexed:
-        create = f"CREATE INDEX {live.table_name}_{contract.cursor.column} ON {live.name} ({contract.cursor.column})"
-        yield Finding(contract.dataset, "cursor index", "degraded", f"every window reads the whole table; run: {create}")
-    elif contract.cursor:
-        yield Finding(contract.dataset, "cursor index", "fine", contract.cursor.column)
-
-
-def _lake(connection: str) -> Iterator[Finding]:
-    from tributary.core.errors import LakeError, TributaryError
-    from tributary.core.keys import RECORDS
+    from tributary.core.keys import records_prefix
+    from tributary.core.lake_preflight import judge_lake
+    from tributary.core.preflight import Finding
     from tributary.hooks.lake import LakeHook
+    from tributary.hooks.lake_probe import probe_lake
 
-    what, hook = f"lake {connection}", LakeHook(connection)
-    key = f"{RECORDS}/probe/{uuid4()}"
-    steps = []
+    what = f"lake {connection}"
+    every = sorted({*prefixes, *(records_prefix(prefix) for prefix in prefixes)})
     try:
-        # In the order of a run; what fails first names the fix.
-        hook.put_if_absent(key, b"probe")
-        with hook.errors("read", key):
-            if hook.client.get_object(Bucket=hook.bucket, Key=key)["Body"].read() != b"probe":
-                raise LakeError(f"{hook.uri(key)} reads back other bytes than were written; the store cannot hold a lake")
-        if list(hook.list_keys(key)) != [key]:
-            raise LakeError(f"listing {hook.uri(key)} does not show an object that was just written; use a store with consistent listing")
-        with hook.errors("write", key):
-            hook.client.delete_object(Bucket=hook.bucket, Key=key)
-        steps.append(Finding(what, "bucket", "fine", f"{hook.bucket}: put, get, list, delete"))
-        hook.probe_conditional_writes()
-        steps.append(Finding(what, "conditional writes", "fine", "If-None-Match is honoured"))
+        yield from judge_lake(what, probe_lake(LakeHook(connection), every))
     except TributaryError as error:
-        steps.append(Finding(what, "conditional writes" if steps else "bucket", "refused", str(error)))
-    yield from steps
+        yield Finding(what, "reachable", "refused", *_found_and_todo(error))
+
+
+def _found_and_todo(error: Exception) -> tuple[str, str]:
+    """Our messages say what happened, then what to do."""
+    found, _, todo = message(error).partition("; ")
+    return found, todo

@@ -53,6 +53,8 @@ def _up() -> Settings:
     settings = Settings.load()
     if is_container():  # it is there already: `docker compose up`
         return settings
+    if settings.is_external:
+        raise CommandError("the demo moves the sample shop, and this stack has servers of your own; run `./lake up --sample` first")
     with shown() as progress:
         start(settings, None, progress)
     return settings

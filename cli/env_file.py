@@ -1,6 +1,6 @@
 """The `.env` file: every secret, port and setting of one stack.
 
-It is written once, at the first start, mode 0600, and only added to afterwards: a key that is there is never changed.
+It is written once, at the first start, mode 0600, and only added to afterwards; one key is changed, and only by `./lake up --external`.
 Standard library only, so that `./lake env` works before anything is installed (docker compose reads the same file).
 """
 
@@ -87,7 +87,12 @@ SETTINGS: dict[str, Callable[[], str]] = {
     "SHOP_SCHEDULE_START": lambda: _days_ago(7),
     "WORKERS": lambda: "2",
     "WORKER_CONCURRENCY": lambda: "4",
+    # sample: with the sample's MySQL and S3 servers · external: with yours. Docker compose reads it by this name.
+    "COMPOSE_PROFILES": lambda: "sample",
 }
+
+# What containers get of your own variables; the others are of the stack. AWS_…: roles, profiles and the CA of a store.
+OWN_PREFIXES = ("AIRFLOW_CONN_", "AIRFLOW_VAR_", "TRIBUTARY_", "AWS_")
 
 KEYS = (*PORTS, *SECRETS, *SETTINGS)
 
@@ -165,6 +170,14 @@ def ensure(home: Path, given: Mapping[str, str] | None = None) -> dict[str, str]
     return values
 
 
+def change(home: Path, key: str, value: str) -> None:
+    """Write another value for one key. Raises `EnvFileError`."""
+    ensure(home)
+    with (home / ".env.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _write(home / ".env", {**read(home / ".env"), key: value})
+
+
 def _defaults(home: Path, missing: list[str], given: Mapping[str, str]) -> dict[str, str]:
     ports = _default_ports(home) if any(key in PORTS for key in missing) else PORTS
     made = {key: str(ports[key]) for key in missing if key in PORTS}
@@ -201,11 +214,26 @@ def link(home: Path) -> Path:
     return top
 
 
+def ca_of_every_library(environment: Mapping[str, str]) -> dict[str, str]:
+    """AWS_CA_BUNDLE under the name by which Arrow and delta-rs know it; they, boto3 and DuckDB then trust the same store."""
+    return {"SSL_CERT_FILE": environment["AWS_CA_BUNDLE"]} if environment.get("AWS_CA_BUNDLE") else {}
+
+
+def write_own(home: Path) -> None:
+    """Write the connections and variables of your own, which every Airflow container gets, into `<home>/own.env`."""
+    own = {key: value for key, value in read(home / ".env").items() if key.startswith(OWN_PREFIXES)}
+    own |= ca_of_every_library(own)
+    path = home / "own.env"
+    path.touch(mode=0o600)
+    path.write_text("".join(f"{key}={value}\n" for key, value in own.items()), encoding="utf-8")
+
+
 def main() -> int:
     """`./lake env`: make the file if it is missing and say where it is."""
     home = default_home()
     try:
         ensure(home)
+        write_own(home)
         top = link(home)
     except (EnvFileError, OSError) as error:
         print(f"lake env: {error}", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -39,16 +39,25 @@ def datasets(*, count_rows: bool = True) -> list[DatasetStatus]:
     Call `console.enter()` first. Lists the certificates' keys; with `count_rows` DuckDB reads the tables' metadata.
     """
     from tributary.core.contract_file import folders
-    from tributary.core.errors import TributaryError
+    from tributary.core.errors import LakeUnavailable, TributaryError
     from tributary.settings import sql_dir
 
     found = []
+    silent: dict[str, DatasetStatus] = {}  # lakes that did not answer: asking once more for each dataset would take minutes
     for folder in folders(sql_dir()):
         try:
             contract = folder.load(os.environ)
-            found.append(_status(contract, count_rows))
         except TributaryError as error:
             found.append(DatasetStatus(folder.name, problem=str(error)))
+            continue
+        lake = contract.lake.connection
+        try:
+            status = replace(silent[lake], dataset=folder.name) if lake in silent else _status(contract, count_rows)
+        except TributaryError as error:
+            status = DatasetStatus(folder.name, problem=str(error))
+            if isinstance(error, LakeUnavailable):
+                silent[lake] = status
+        found.append(status)
     return found
 
 

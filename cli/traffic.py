@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from cli.stack.errors import StackError
 from cli.stack.settings import Settings
 from sample.traffic import Traffic, TrafficError
 
@@ -24,7 +25,10 @@ def traffic(
     json: Annotated[bool, typer.Option("--json", help="Print nothing but the summary, as JSON.")] = False,
 ) -> None:
     """Orders, payments, page events, status updates, soft deletes, price changes, a few long transactions."""
-    shop = Traffic(Settings.load().mysql("shop_app"), rate=rate, seed=seed)
+    settings = Settings.load()
+    if settings.is_external:
+        raise StackError("The traffic is the sample shop's, and this stack has servers of your own: run `./lake up --sample` first.")
+    shop = Traffic(settings.mysql("shop_app"), rate=rate, seed=seed)
     # a script's `kill` ends it as cleanly as Ctrl-C does
     signal.signal(signal.SIGTERM, _interrupt)
     try:

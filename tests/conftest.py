@@ -17,7 +17,10 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 import pytest
 
 from cli.stack.settings import Settings
+from tests.servers.fixtures import authority, connect, database, plaintext_database, store
 from tests.skip_guard import ALLOWED, SkipGuard
+
+__all__ = ["authority", "connect", "database", "plaintext_database", "store"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # A small shop: tests that need more rows make their own.

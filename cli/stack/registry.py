@@ -10,12 +10,19 @@ from cli.stack.service import Service
 from cli.stack.services import airflow_components, mariadb, postgresql, rabbit, seaweed
 from cli.stack.settings import Settings
 
+# The sample's source and lake. With `./lake up --external` they are the user's own servers.
+SAMPLE = ("mariadb", "seaweedfs")
 # Set-up steps that services wait for, with the services each of them needs.
 STEPS = {"airflow-setup": ("postgres",), "shop": ("mariadb",)}
 
 
 def services(settings: Settings) -> dict[str, Service]:
-    """All services by name, in the order in which `status` lists them."""
+    """The services that this stack has, by name, in the order in which `status` lists them."""
+    return {name: service for name, service in known(settings).items() if not (settings.is_external and name in SAMPLE)}
+
+
+def known(settings: Settings) -> dict[str, Service]:
+    """Every service that a stack can have, also one that ran before `./lake up --external`."""
     every = [
         postgresql.service(settings),
         rabbit.service(settings),

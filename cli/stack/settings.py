@@ -21,7 +21,7 @@ _PASSED_ON = {
     "PATH", "USER", "LOGNAME", "SHELL", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
     "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy",
 }  # fmt: skip
-_OWN_PREFIXES = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_", "TRIBUTARY_")
+_OWN_PREFIXES = ("AIRFLOW__", *env_file.OWN_PREFIXES)
 # Neither the metadata database nor the keys that sign tokens and encrypt connections are a worker's business:
 # it runs people's code and talks to the api-server with the token of its task.
 _NOT_FOR_WORKERS = {
@@ -83,6 +83,11 @@ class Settings:
         if not text.isdigit() or int(text) < 1:
             raise ValueError(f"{name}={text!r} in {self.home / '.env'} is not a whole number above 0.")
         return int(text)
+
+    @property
+    def is_external(self) -> bool:
+        """Whether source and lake are the user's own servers, given as Airflow connections; `./lake up --external` says so."""
+        return "sample" not in self["COMPOSE_PROFILES"].split(",")
 
     # ---- places -------------------------------------------------------------------------------------------------
     repository = env_file.REPOSITORY
@@ -214,7 +219,7 @@ class Settings:
         """The complete environment of an Airflow process or of DAG code.
 
         Later wins: `config/airflow.env`, what follows from ports and secrets, own variables of `.env`, the shell's own
-        `AIRFLOW__…`, `AIRFLOW_CONN_…`, `AIRFLOW_VAR_…` and `TRIBUTARY_…`.
+        `AIRFLOW__…`, `AIRFLOW_CONN_…`, `AIRFLOW_VAR_…` and `TRIBUTARY_…`, with servers of the user's own `AWS_…` too.
         """
         slots = self.count("WORKERS") * self.count("WORKER_CONCURRENCY")
         repository = self.repository
@@ -261,14 +266,16 @@ class Settings:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self.port("TRIGGERER_LOG_PORT")),
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_HOST": "127.0.0.1",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(self.port("SCHEDULER_HEALTH_PORT")),
-            "AIRFLOW_CONN_SHOP": json.dumps(shop),
-            "AIRFLOW_CONN_LAKE": json.dumps(lake),
             # Key of `mask: hash`: equal values stay equal across datasets as long as it stays the same.
             "AIRFLOW_CONN_MASKING": json.dumps({"conn_type": "generic", "password": self["MASKING_KEY"]}),
         }
+        if not self.is_external:
+            env |= {"AIRFLOW_CONN_SHOP": json.dumps(shop), "AIRFLOW_CONN_LAKE": json.dumps(lake)}
         env |= {key: value for key, value in self.values.items() if key.startswith(_OWN_PREFIXES)}
-        env |= {key: value for key, value in os.environ.items() if key.startswith(_OWN_PREFIXES)}
-        return env
+        # The shell's AWS_… are about the shell's own work, unless the lake is a store of its user.
+        shell = _OWN_PREFIXES if self.is_external else tuple(prefix for prefix in _OWN_PREFIXES if prefix != "AWS_")
+        env |= {key: value for key, value in os.environ.items() if key.startswith(shell)}
+        return env | env_file.ca_of_every_library(env)
 
     def worker_env(self) -> dict[str, str]:
         """`airflow_env()` without what a worker must not hold: the metadata database and the signing and encryption keys."""

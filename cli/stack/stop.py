@@ -26,7 +26,7 @@ def stop(settings: Settings, names: Sequence[str] | None = None, progress: Progr
     supervisord was killed. StackError when a process of this home is still there afterwards.
     """
     progress = progress or Progress()
-    every = registry.services(settings)
+    every = registry.known(settings)
     registry.select(every, names)  # a name that does not exist is an error
     settings.home.mkdir(parents=True, exist_ok=True)
     with exclusive(settings):

@@ -14,6 +14,8 @@ import pytest
 
 from cli.stack.settings import Settings
 from tests.cli.conftest import Command
+from tests.servers.lax_store import lax_store
+from tests.servers.store import ObjectStore
 
 pytestmark = pytest.mark.services
 
@@ -52,7 +54,8 @@ def test_a_sound_dataset_is_fine_in_every_respect(script: Command) -> None:
     assert result.exit_code == 0, result.stdout
     found = states(result.stdout)
     assert set(found.values()) == {"fine"}
-    assert len(found) == 7
+    assert {"orders: cursor index", "source shop: privileges", "lake lake: PutObject", "lake lake: conditional writes"} <= set(found)
+    assert all(finding["todo"] == "" for finding in json.loads(result.stdout)["findings"])
 
 
 @pytest.mark.usefixtures("orders")
@@ -69,7 +72,7 @@ def test_what_refuses_the_connection_is_named_with_the_fix(lake: Command, settin
     for said, environment in wrong.items():
         result = lake("check", "orders", **environment)
         assert result.exit_code == 1
-        assert said in result.stdout
+        assert said in result.stdout + result.stderr
         assert "wrong" not in result.stdout + result.stderr
 
 
@@ -88,7 +91,8 @@ def poor_reader(settings: Settings) -> Iterator[str]:
 def test_a_source_without_process_is_degraded_with_the_grant_that_mends_it(lake: Command, settings: Settings, poor_reader: str) -> None:
     result = lake("check", "orders", **changed(settings, "AIRFLOW_CONN_SHOP", login=poor_reader, password=poor_reader))
     assert result.exit_code == 0, result.stdout
-    assert f"GRANT PROCESS ON *.* TO '{poor_reader}'@'%'" in result.stdout
+    assert result.stderr.count("GRANT") == 1
+    assert f"GRANT PROCESS ON *.* TO '{poor_reader}'@'%';" in result.stderr
     assert "1 degraded" in result.stderr
 
 
@@ -105,7 +109,45 @@ def test_a_contract_that_does_not_fit_is_refused(lake: Command, orders: Path, ol
     orders.write_text(CONTRACT.replace(old, new))
     result = lake("check")
     assert result.exit_code == 1
-    assert said in result.stdout
+    assert said in result.stdout + result.stderr
+
+
+def test_each_prefix_of_a_lake_is_tried_and_the_records_beside_it(lake: Command, orders: Path) -> None:
+    orders.write_text(CONTRACT + "lake: {prefix: team/tables}\n")
+    result = lake("check", "orders", "--json")
+    put = next(finding for finding in json.loads(result.stdout)["findings"] if finding["looked_at"] == "PutObject")
+    assert put["found"] == "team/_tributary/, team/tables/"
+
+
+def test_one_connection_can_be_checked_before_any_contract_names_it(lake: Command, settings: Settings, store: ObjectStore) -> None:
+    shop = lake("check", "--connection", "shop", "--json")
+    assert (shop.exit_code, {finding["what"] for finding in json.loads(shop.stdout)["findings"]}) == (0, {"source shop"})
+    ours = lake("check", "--connection", "ours", "--json", AIRFLOW_CONN_OURS=json.dumps(store.connection()))
+    assert (ours.exit_code, {finding["what"] for finding in json.loads(ours.stdout)["findings"]}) == (0, {"lake ours"})
+
+
+def test_a_read_only_key_exits_1_and_names_the_actions(lake: Command, store: ObjectStore) -> None:
+    result = lake("check", "--connection", "ours", AIRFLOW_CONN_OURS=json.dumps(store.connection("reader")))
+    assert result.exit_code == 1
+    assert "refused: lake ours, PutObject: grant s3:PutObject on warehouse/_tributary/* and warehouse/tables/* to this key" in result.stderr
+    assert "readsecret" not in result.stdout + result.stderr
+
+
+def test_a_store_that_ignores_conditions_exits_1(lake: Command) -> None:
+    with lax_store() as url:
+        extra = {"bucket_name": "b", "endpoint_url": url, "addressing_style": "path"}
+        fields = {"conn_type": "aws", "login": "k", "password": "s", "extra": extra}
+        result = lake("check", "--connection", "lax", AIRFLOW_CONN_LAX=json.dumps(fields))
+    assert result.exit_code == 1
+    assert "conditional writes: use a store that honours If-None-Match" in result.stderr
+    assert "1 refused, 0 degraded" in result.stderr
+
+
+@pytest.mark.parametrize(("connection", "said"), [("masking", "has the type 'generic'"), ("nowhere", "./lake airflow connections add")])
+def test_a_connection_that_is_neither_or_nowhere(lake: Command, connection: str, said: str) -> None:
+    result = lake("check", "--connection", connection)
+    assert result.exit_code == 1
+    assert said in result.stderr
 
 
 @pytest.mark.usefixtures("datasets")

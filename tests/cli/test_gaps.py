@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from cli import gaps
 from cli.gaps import DatasetStatus, datasets, show, whole_days
 from tests.cli.conftest import Command, write
 from tests.lake_support import Lake, contract, days
+from tributary.core.contract import Contract
 from tributary.core.window import Window
 from tributary.hooks.lake import LakeHook
 
@@ -73,3 +76,26 @@ def folder(datasets: Path) -> Path:
 def _certify(hook: LakeHook, dataset: Lake, window: Window) -> None:
     """What status reads of a certificate is its key."""
     hook.put_if_absent(dataset.keys.certificate(window, "attempt"), b"{}")
+
+
+@pytest.mark.services
+def test_a_lake_that_does_not_answer_is_asked_once(hook: LakeHook, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {write(folder, Lake(hook, contract("append"))) for _ in range(3)}
+    asked: list[str] = []
+    real = gaps._status
+
+    def counted(contract: Contract, count_rows: bool) -> DatasetStatus:
+        asked.append(contract.dataset)
+        return real(contract, count_rows)
+
+    monkeypatch.setattr(gaps, "_status", counted)
+    silent = json.loads(os.environ["AIRFLOW_CONN_LAKE"])
+    silent["extra"] |= {
+        "endpoint_url": "http://127.0.0.1:1",
+        "config_kwargs": {"s3": {"addressing_style": "path"}, "retries": {"max_attempts": 1}},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE", json.dumps(silent))
+    found = datasets()
+    assert {status.dataset for status in found} == names
+    assert all("does not answer" in status.problem for status in found)
+    assert len(asked) == 1

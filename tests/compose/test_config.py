@@ -70,7 +70,8 @@ def test_no_secret_has_a_default(run_config: Config, generated: Path, tmp_path: 
 
 def test_every_variable_is_one_that_lake_env_writes() -> None:
     assert len(variables()) > 15
-    assert variables() <= set(env_file.KEYS)
+    yours = {"AIRFLOW_CONN_SHOP", "AIRFLOW_CONN_LAKE"}  # in place of the sample's
+    assert variables() - yours <= set(env_file.KEYS)
     assert not re.findall(r"(?<!\$)\$[A-Za-z_]", TEXT), "write ${NAME}, or $$NAME for the shell in the container"
 
 
@@ -205,3 +206,39 @@ def test_scripts_that_containers_run_are_readable_by_them() -> None:
     mode = (REPOSITORY / "config" / "postgres" / "roles.sh").stat().st_mode
     assert mode & stat.S_IROTH
     assert mode & stat.S_IXOTH
+
+
+SAMPLE = {"mysql", "seaweedfs", "shop-load"}
+
+
+def external(generated: Path, tmp_path: Path, *lines: str) -> Path:
+    env = tmp_path / ".env"
+    text = re.sub("^COMPOSE_PROFILES=.*$", "COMPOSE_PROFILES=external", generated.read_text(), flags=re.MULTILINE)
+    env.write_text("\n".join([text, *lines]))
+    return env
+
+
+def test_with_servers_of_your_own_the_sample_is_not_started(run_config: Config, generated: Path, tmp_path: Path) -> None:
+    assert "COMPOSE_PROFILES=sample" in generated.read_text(), "a plain `docker compose up` has the sample"
+    done = run_config(external(generated, tmp_path), "--services")
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == set(NAMES.values()) - SAMPLE
+
+
+def test_a_connection_of_your_own_replaces_the_samples(run_config: Config, generated: Path, tmp_path: Path) -> None:
+    own = '{"conn_type": "aws", "extra": {"bucket_name": "mine"}}'
+    done = run_config(external(generated, tmp_path, f"AIRFLOW_CONN_LAKE='{own}'"), "--format", "json")
+    worker = json.loads(done.stdout)["services"]["airflow-worker"]["environment"]
+    assert worker["AIRFLOW_CONN_LAKE"] == own
+
+
+def test_lake_env_hands_your_connections_to_the_containers_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(env_file, "REPOSITORY", tmp_path)
+    erp = '{"conn_type": "mysql", "host": "db", "password": "a$b#c"}'
+    env_file.ensure(tmp_path / "home", {"AIRFLOW_CONN_ERP": erp})
+    assert env_file.main() == 0
+    own = tmp_path / "home" / "own.env"
+    assert own.read_text() == f"AIRFLOW_CONN_ERP={erp}\n"
+    assert stat.S_IMODE(own.stat().st_mode) == 0o600
+    assert "{path: .lake/own.env, required: false, format: raw}" in TEXT

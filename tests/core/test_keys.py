@@ -1,6 +1,8 @@
 from datetime import UTC, date, datetime
 
-from tributary.core.keys import RECORDS, DatasetKeys
+import pytest
+
+from tributary.core.keys import RECORDS, DatasetKeys, records_prefix
 from tributary.core.window import Window
 
 KEYS = DatasetKeys("orders")
@@ -25,3 +27,11 @@ def test_a_run_id_cannot_leave_its_folder() -> None:
 
 def test_a_certificate_sorts_by_its_windows_start() -> None:
     assert KEYS.certificate(DAY, "a") == "_tributary/orders/certificates/20260101T000000Z--20260102T000000Z/a.json"
+
+
+@pytest.mark.parametrize(("prefix", "records"), [("tables", "_tributary"), ("team/tables", "team/_tributary"), ("a/b/c", "a/b/_tributary")])
+def test_records_lie_beside_the_tables_where_the_same_key_may_write(prefix: str, records: str) -> None:
+    assert records_prefix(prefix) == records
+    keys = DatasetKeys("orders", prefix)
+    assert keys.run("r", "a").startswith(f"{records}/orders/")
+    assert keys.certificates.startswith(f"{records}/orders/")

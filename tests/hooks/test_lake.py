@@ -88,13 +88,6 @@ class TestRecords:
         assert list(hook.list_keys(f"{prefix}/")) == [f"{prefix}/{number}" for number in range(3)]
         assert list(hook.list_keys(f"{prefix}/nothing")) == []
 
-    def test_conditional_writes_are_probed(self, hook: LakeHook, monkeypatch: pytest.MonkeyPatch) -> None:
-        hook.probe_conditional_writes()
-        assert list(hook.list_keys("_tributary/probe/")) == []
-        monkeypatch.setattr(LakeHook, "put_if_absent", lambda *_: True)  # as a store does that ignores the header
-        with pytest.raises(LakeError, match="does not honour If-None-Match"):
-            hook.probe_conditional_writes()
-
 
 class TestParts:
     def test_a_part_is_zstd_parquet_with_statistics_and_units(self, hook: LakeHook, prefix: str) -> None:

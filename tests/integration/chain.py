@@ -66,13 +66,14 @@ class Chain:
 
     def run(self) -> dict[str, Any]:
         """Every step in its order; what the last one returned. Raises what the first failing step raised."""
-        common: dict[str, Any] = {"dataset": self.dataset, "lake_conn_id": "lake"}
+        contract, folder = load_dataset(self.dataset)
+        common: dict[str, Any] = {"dataset": self.dataset, "lake_conn_id": contract.lake.connection}
         safe = self.step(WaitUntilSafeOperator(task_id="wait_until_safe", dataset=self.dataset))
         groups = self.step(PlanOperator(task_id="plan", safe=safe, **common))
         plan_key = self.xcoms[PLAN_KEY]
         manifests = [self.step(ExtractOperator(task_id="extract", plan_key=plan_key, group=group, **common)) for group in groups]
         transformed = None
-        if load_dataset(self.dataset)[1].sql("transform"):
+        if folder.sql("transform"):
             transformed = self.step(TransformOperator(task_id="transform", plan_key=plan_key, manifests=manifests, **common))
         staged_key = self.step(CheckOperator(task_id="check", plan_key=plan_key, manifests=manifests, transformed=transformed, **common))
         return dict(self.step(PublishOperator(task_id="publish", staged_key=staged_key, **common)))

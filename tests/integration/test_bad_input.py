@@ -194,7 +194,7 @@ def test_a_missing_bucket_is_named(bench: Bench, untouched: None) -> None:
     bench.connection("lake", lambda lake: lake["extra"]["service_config"]["s3"].update(bucket_name="no-such-bucket"))
     with pytest.raises(AirflowFailException) as caught:
         bench.run()
-    assert_clear(caught.value, "there is no bucket 'no-such-bucket': create it, or correct service_config.s3.bucket_name")
+    assert_clear(caught.value, "there is no bucket 'no-such-bucket': create it, or correct bucket_name")
     assert "no-such-bucket" not in {b["Name"] for b in boto3.client("s3", **bench.settings.boto3).list_buckets()["Buckets"]}
 
 

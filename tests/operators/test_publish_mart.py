@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import yaml
 from airflow.sdk import Asset
 
 from tests.lake_support import Lake, context, contract, days
@@ -167,3 +168,12 @@ def spy(monkeypatch: pytest.MonkeyPatch, *, meanwhile: Callable[[], Any]) -> lis
 
     monkeypatch.setattr(PublishMartOperator, "_compute", compute)
     return computed
+
+
+def test_an_input_in_another_lake_is_refused(mart: Mart, tmp_path: Path) -> None:
+    elsewhere = contract("append", dataset=mart.items.contract.dataset, lake={"connection": "archive"})
+    (tmp_path / elsewhere.dataset).mkdir()
+    content = elsewhere.model_dump(mode="json", exclude_defaults=True)
+    (tmp_path / elsewhere.dataset / "dataset.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ContractError, match=r"lies in the lake 'lake' and reads .*, which lies in 'archive'"):
+        mart.run("2026-01-01")

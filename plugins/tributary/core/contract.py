@@ -73,8 +73,11 @@ class Source(_Strict):
 class Lake(_Strict):
     """Where the rows go."""
 
-    connection: str = Field("lake", description="Airflow connection id of the object store; its service_config names the bucket")
-    prefix: Prefix = Field("tables", description="key prefix under which the dataset's folder lies; data only")
+    connection: str = Field("lake", description="Airflow connection id of the object store; its extra names the bucket")
+    prefix: Prefix = Field(
+        "tables",
+        description="key prefix under which the dataset's folder lies; data only. Records lie beside it: team/_tributary",
+    )
 
 
 class Cursor(_Strict):

@@ -10,6 +10,12 @@ from tributary.core.window import Window
 RECORDS = "_tributary"
 
 
+def records_prefix(prefix: str) -> str:
+    """Where the records lie of tables under `prefix`: beside it, so that a key which may only touch `team/*` can hold a whole lake."""
+    parent = prefix.rpartition("/")[0]
+    return f"{parent}/{RECORDS}" if parent else RECORDS
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetKeys:
     """Keys of one dataset inside the bucket."""
@@ -39,7 +45,7 @@ class DatasetKeys:
     def run(self, run_id: str, attempt: str) -> str:
         """Folder of one attempt of one run's task. Airflow's run ids hold ':' and '+', which S3 tools quote in different ways."""
         safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in run_id)
-        return f"{RECORDS}/{self.dataset}/runs/{safe}/{attempt}"
+        return f"{records_prefix(self.prefix)}/{self.dataset}/runs/{safe}/{attempt}"
 
     def run_part(self, run_id: str, attempt: str, number: int) -> str:
         """A part that later steps read and readers never see."""
@@ -52,4 +58,4 @@ class DatasetKeys:
     @property
     def certificates(self) -> str:
         """Folder of all certificates, without a slash at its end."""
-        return f"{RECORDS}/{self.dataset}/certificates"
+        return f"{records_prefix(self.prefix)}/{self.dataset}/certificates"

@@ -6,19 +6,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
 
 from airflow.sdk import BaseHook
 
 from tributary.core.errors import LakeError, LakeUnavailable
 from tributary.core.keys import RECORDS
 from tributary.core.record import Record
-from tributary.hooks.lake_errors import Doing, Place, lake_errors, no_bucket
+from tributary.hooks.lake_errors import Doing, Place, lake_errors, no_bucket, no_credentials
 from tributary.hooks.s3_access import S3Access
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore.credentials import Credentials
     from duckdb import DuckDBPyConnection
     from pyarrow.fs import S3FileSystem
 
@@ -38,7 +38,9 @@ class LakeHook(BaseHook):
     Every method raises `LakeError` where the store refuses and `LakeUnavailable` where it does not answer; boto3 has then tried
     five times.
 
-    :param lake_conn_id: connection of type `aws` whose extra names the bucket: `{"service_config": {"s3": {"bucket_name": "lake"}}}`.
+    :param lake_conn_id: connection of type `aws` whose extra names the bucket: `{"bucket_name": "lake"}`, or where Airflow's own
+        operators look for it, `{"service_config": {"s3": {"bucket_name": "lake"}}}`. `"addressing_style": "path"` is for stores
+        without a host name per bucket. Without login and password boto3's chain finds a role's key.
     """
 
     conn_name_attr = "lake_conn_id"
@@ -53,8 +55,14 @@ class LakeHook(BaseHook):
     def s3(self) -> S3Hook:
         """The provider's hook."""
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+        from botocore.config import Config
 
-        return S3Hook(aws_conn_id=self.lake_conn_id)
+        hook = S3Hook(aws_conn_id=self.lake_conn_id)
+        style = hook.conn_config.extra_config.get("addressing_style")
+        if style is None:
+            return hook
+        # The caller's settings replace those of the connection, so they carry them on.
+        return S3Hook(aws_conn_id=self.lake_conn_id, config=hook.config.merge(Config(s3={"addressing_style": style})))
 
     @cached_property
     def client(self) -> Any:
@@ -69,11 +77,11 @@ class LakeHook(BaseHook):
         """
         from botocore.exceptions import ClientError
 
-        name = self.s3.service_config.get("bucket_name")
+        name = self.s3.service_config.get("bucket_name") or self.s3.conn_config.extra_config.get("bucket_name")
         if not name:
             raise LakeError(
                 f"the Airflow connection {self.lake_conn_id!r} does not exist or names no bucket; create it with type aws and "
-                'extra {"service_config": {"s3": {"bucket_name": "lake"}}}'
+                'extra {"bucket_name": "lake"}'
             )
         with lake_errors("read", Place(name, "", self.lake_conn_id)):
             try:
@@ -85,10 +93,30 @@ class LakeHook(BaseHook):
         return str(name)
 
     @cached_property
+    def _credentials(self) -> Credentials:
+        """The key, or the role that gives one and renews it."""
+        with lake_errors("read", Place("", "", self.lake_conn_id)):
+            found = self.s3.get_session(region_name=self.s3.region_name).get_credentials()
+        if found is None:
+            raise LakeError(no_credentials(self.lake_conn_id))
+        return found
+
+    @property
+    def credentials_from(self) -> str:
+        """Where the key came from, for people: the connection, or boto3's name for a role or a file."""
+        return "the connection" if self._credentials.method in ("explicit", None) else str(self._credentials.method)
+
+    @property
     def access(self) -> S3Access:
-        """Endpoint and key, for the libraries that are not boto3."""
+        """Endpoint and key, for the libraries that are not boto3. A role's key is one of now: ask again for each object."""
+        from airflow.sdk.log import mask_secret
+
         wrapper = self.s3.conn_config
-        key = self.s3.get_credentials(region_name=self.s3.region_name)
+        with lake_errors("read", Place("", "", self.lake_conn_id)):
+            key = self._credentials.get_frozen_credentials()
+        for secret in (key.secret_key, key.token):
+            if secret:
+                mask_secret(secret)
         style = (getattr(self.s3.config, "s3", None) or {}).get("addressing_style")
         endpoint = wrapper.get_service_endpoint_url("s3")
         return S3Access(
@@ -97,7 +125,7 @@ class LakeHook(BaseHook):
             path_style=style == "path" or (style is None and endpoint is not None),
             access_key=key.access_key,
             secret_key=key.secret_key,
-            session_token=key.token,
+            session_token=key.token or None,
         )
 
     def place(self, key: str) -> Place:
@@ -188,17 +216,17 @@ class LakeHook(BaseHook):
 
         return lake_sql.connect(self.access)
 
-    def probe_conditional_writes(self) -> None:
-        """Prove that the store honours If-None-Match; without it two publishers could both win. Three requests, so once, at the start.
+    def probe_conditional_writes(self, prefix: str = RECORDS) -> None:
+        """Prove that the store honours conditions; without them two publishers could both win. Some twenty requests: once, at a start.
 
-        :raises LakeError: where the store overwrites instead.
+        :raises LakeError: where the store writes against a condition.
         """
-        key = f"{RECORDS}/probe/{uuid4()}"
-        first, second = self.put_if_absent(key, b"first"), self.put_if_absent(key, b"second")
-        with self.errors("write", key):
-            self.client.delete_object(Bucket=self.bucket, Key=key)
-        if (first, second) != (True, False):
+        from tributary.core.lake_preflight import not_honoured
+        from tributary.hooks.lake_probe import conditional_writes
+
+        wrong = not_honoured(conditional_writes(self, prefix))
+        if wrong:
             raise LakeError(
-                f"the store behind the Airflow connection {self.lake_conn_id!r} does not honour If-None-Match (two PUTs of one new key "
-                f"gave {first} and {second}, not True and False): concurrent publishes would be lost; use a store with conditional writes"
+                f"the store behind the Airflow connection {self.lake_conn_id!r} does not honour conditional writes ({wrong}): "
+                "concurrent publishes would be lost; use a store that answers 412"
             )

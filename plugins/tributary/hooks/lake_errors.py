@@ -83,12 +83,26 @@ def lake_errors(doing: Doing, place: Place) -> Iterator[None]:
 
 def translate(error: Exception, doing: Doing, place: Place) -> TributaryError | None:
     """The error as ours, or None where it is no answer of an object store."""
-    from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError, NoCredentialsError
+    from botocore.exceptions import (
+        ClientError,
+        CredentialRetrievalError,
+        EndpointConnectionError,
+        HTTPClientError,
+        NoCredentialsError,
+        SSLError,
+    )
 
+    if isinstance(error, SSLError):
+        return LakeError(
+            f"could not {doing} {place}: {error}; name the CA that signed its certificate in AWS_CA_BUNDLE, or correct endpoint_url in the "
+            f"extra of the Airflow connection {place.conn_id!r}"
+        )
     if isinstance(error, HTTPClientError | EndpointConnectionError):  # the second is no kind of the first
         return _explain(_Answer.OUTAGE, str(error), doing, place)
     if isinstance(error, NoCredentialsError):
-        return _explain(_Answer.WRONG_KEY, str(error), doing, place)
+        return LakeError(no_credentials(place.conn_id))
+    if isinstance(error, CredentialRetrievalError):  # the service that gives a role's key
+        return _explain(_Answer.OUTAGE, str(error), doing, place)
     if isinstance(error, ClientError):
         code, status = error.response["Error"].get("Code", ""), error.response["ResponseMetadata"]["HTTPStatusCode"]
         answer = _answer(f"{code} HTTP {status}")
@@ -128,7 +142,15 @@ def _explain(answer: _Answer, text: str, doing: Doing, place: Place) -> Tributar
     return LakeError(f"{failed}; the object is not there: was it deleted while the run went on? Clear the run's first task")
 
 
+def no_credentials(conn_id: str) -> str:
+    """What to do where neither the connection nor a role gives a key."""
+    return (
+        f"the Airflow connection {conn_id!r} has no key and this machine has no role that gives one: write login (access key) and "
+        "password (secret key) into the connection, or run where an instance, container or web identity role is attached"
+    )
+
+
 def no_bucket(bucket: str, conn_id: str) -> str:
     """What to do about a bucket that does not exist."""
-    setting = "service_config.s3.bucket_name in the extra"
+    setting = "bucket_name in the extra"
     return f"there is no bucket {bucket!r}: create it, or correct {setting} of the Airflow connection {conn_id!r}"

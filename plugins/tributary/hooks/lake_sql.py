@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,9 @@ def connect(access: S3Access, *, memory_limit: str = MEMORY_LIMIT, threads: int 
             for name in ("httpfs", "delta"):
                 connection.execute(f"LOAD {quoted(str(_extension(name, duckdb.__version__)))}")
             connection.execute("SET TimeZone = 'UTC'")
+            # The only one of the libraries that does not read a variable for it.
+            if bundle := os.environ.get("AWS_CA_BUNDLE"):
+                connection.execute(f"SET ca_cert_file = {quoted(bundle)}")
             connection.execute(_secret(access))
             yield connection
         finally:

@@ -14,10 +14,11 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from tributary.core.errors import SourceError
 from tributary.core.safety import Reading
 from tributary.core.select import Query
+from tributary.core.source_preflight import SourceFacts
 from tributary.core.source_table import SourceTable
-from tributary.hooks import mysql_catalog, mysql_safety, mysql_snapshot
+from tributary.hooks import mysql_catalog, mysql_safety, mysql_snapshot, mysql_tls, source_facts
 from tributary.hooks.mysql_errors import code_of
-from tributary.hooks.mysql_session import Session
+from tributary.hooks.mysql_session import CONNECT_TIMEOUT_S, Session
 from tributary.hooks.mysql_snapshot import Snapshot
 
 # Of the questions that are answered from the server's own tables.
@@ -49,6 +50,12 @@ class MySqlArrowHook(MySqlHook):
         self.statement_timeout_s = statement_timeout_s
         self._reading: Snapshot | None = None
 
+    def get_conn(self) -> Any:
+        """A connection of the driver's own kind, for the provider's methods; not one whose values are exact."""
+        config = self._config()
+        mysql_tls.refuse_plaintext(config, f"{config['host']}:{config['port']}", CONNECT_TIMEOUT_S)
+        return super().get_conn()
+
     def clock(self) -> datetime:
         """The server's clock, UTC, to the microsecond."""
         with self._session() as session:
@@ -74,6 +81,11 @@ class MySqlArrowHook(MySqlHook):
         """The server's clock, then who could still stamp rows before it; see `mysql_safety`."""
         with self._session() as session:
             return mysql_safety.read_safety(session)
+
+    def facts(self) -> SourceFacts:
+        """What the server says about itself and about our login, for the preflight."""
+        with self._session() as session:
+            return source_facts.read_facts(session, self._config())
 
     def explain_rows(self, query: Query) -> ExplainedQuery:
         """What the optimizer expects of the query; nothing is read."""
@@ -108,12 +120,18 @@ class MySqlArrowHook(MySqlHook):
 
     @contextmanager
     def _session(self, statement_timeout_s: int = _SHORT_TIMEOUT_S) -> Iterator[Session]:
+        with closing(Session(self._config(), statement_timeout_s=statement_timeout_s)) as session:
+            yield session
+
+    def _get_conn_config_mysql_client(self, conn: Any) -> dict[str, Any]:
+        return mysql_tls.with_tls(super()._get_conn_config_mysql_client(conn))
+
+    def _config(self) -> dict[str, Any]:
+        """Keyword arguments of `MySQLdb.connect`."""
         try:
-            config = self._get_conn_config_mysql_client(self.connection or self.get_connection(self.conn_id))
+            return dict(self._get_conn_config_mysql_client(self.connection or self.get_connection(self.conn_id)))
         except AirflowNotFoundException as error:
             raise SourceError(
                 f"there is no Airflow connection {self.conn_id!r}; create it (airflow connections add {self.conn_id} "
                 "--conn-type mysql …), or correct source.connection in dataset.yaml"
             ) from error
-        with closing(Session(config, statement_timeout_s=statement_timeout_s)) as session:
-            yield session

@@ -14,6 +14,9 @@ _GRANT = "grant the user what the message names; SELECT on the table is all that
 _SLOW = "raise extract.statement_timeout_s in dataset.yaml, or read less at once with a smaller extract.rows_per_task"
 _TLS = "check `ssl` and `ssl_mode` in the Airflow connection's extra, and the certificates"
 
+# Words of libmariadb's TLS errors that the next try would hear again.
+_TLS_FOR_GOOD = ("certificate", "hostname", "ssl is required", "no such file")
+
 # https://dev.mysql.com/doc/mysql-errors/en/ and https://mariadb.com/kb/en/mariadb-error-codes/
 REFUSED: dict[int, str] = {
     1044: _GRANT,  # no privilege on the schema
@@ -85,6 +88,6 @@ def _translated(error: MySQLdb.Error, doing: str) -> TributaryError:
     if isinstance(error, MySQLdb.ProgrammingError | MySQLdb.NotSupportedError) and code not in UNAVAILABLE:
         return SourceError(f"{said}; the statement itself is refused, which is a defect of the project: please report it")
     if code == 2026:  # TLS: a wrong certificate stays wrong, a handshake that broke off may not
-        kind = SourceError if "certificate" in said.lower() or "hostname" in said.lower() else SourceUnavailable
+        kind = SourceError if any(word in said.lower() for word in _TLS_FOR_GOOD) else SourceUnavailable
         return kind(f"{said}; {_TLS}")
     return SourceUnavailable(f"{said}; {UNAVAILABLE.get(code, 'the server or the network failed, and the task will try again')}")

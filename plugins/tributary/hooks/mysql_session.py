@@ -12,6 +12,7 @@ import MySQLdb
 import MySQLdb.cursors
 
 from tributary.core.errors import SourceError
+from tributary.hooks import mysql_tls
 from tributary.hooks.mysql_errors import source_errors
 
 CONNECT_TIMEOUT_S = 10
@@ -35,7 +36,8 @@ class Session:
 
     def __init__(self, config: dict[str, Any], *, statement_timeout_s: int) -> None:
         self.address = config.get("unix_socket") or f"{config.get('host')}:{config.get('port')}"
-        wants_tls = bool(config.get("ssl")) or config.get("ssl_mode") in {"REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"}
+        config = mysql_tls.with_tls(config)
+        mysql_tls.refuse_plaintext(config, self.address, CONNECT_TIMEOUT_S)
         with source_errors(f"connect to {self.address} as {config.get('user')}"):
             self._connection = MySQLdb.connect(
                 **{
@@ -58,7 +60,7 @@ class Session:
             self.connection_id = int(self._connection.thread_id())
             self._keep_alive()
             self.version: str = self._connection.get_server_info()
-            if wants_tls and not self.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0]["Value"]:
+            if mysql_tls.is_demanded(config) and not self.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0]["Value"]:
                 raise SourceError(f"{self.address} answered without TLS, which the Airflow connection demands; turn TLS on at the server")
             self._prepare(statement_timeout_s)
         except BaseException:

@@ -152,6 +152,11 @@ class PublishMartOperator(StepOperator):
         contract, _ = load_dataset(name)
         if contract.format != "delta":
             raise ContractError(f"{self.mart} reads {name}, whose format is {contract.format}; a mart reads Delta tables only")
+        if contract.lake.connection != self.lake_conn_id:
+            raise ContractError(
+                f"{self.mart} lies in the lake {self.lake_conn_id!r} and reads {name}, which lies in {contract.lake.connection!r}; "
+                "a mart reads tables of its own lake only: give it that lake_conn_id, or publish the dataset here"
+            )
         return DatasetKeys(name, contract.lake.prefix).table
 
 

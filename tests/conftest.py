@@ -14,6 +14,7 @@ from pathlib import Path
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="tributary-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
+import hypothesis
 import pytest
 
 from cli.stack.settings import Settings
@@ -39,6 +40,10 @@ GIVEN = {
     ),
 }
 
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Cheap tests first: a mistake shows in seconds, not after the stack has started.
 COST = ("services", "stack", "browser", "compose")

@@ -108,7 +108,9 @@ def _columns(contract: Contract, live: SourceTable) -> list[tuple[str, str, str]
         arrives = types.get(column.name, "left out")
         columns.append((column.name, column.type, f"{arrives} ({policy.mask})" if policy and column.name in types else arrives))
     if contract.partition:
-        columns.append((contract.partition.column, f"day of {contract.partition.by}, {contract.timezone}", "date32[day], partition"))
+        columns.append(
+            (contract.partition.column, f"day of {contract.partition.by}, {contract.partition_zone.key}", "date32[day], partition")
+        )
     return columns
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +12,7 @@ import pytest
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from cli.stack.settings import Settings
+from tests.private_server import private_server
 from tests.source_database import SourceDatabase, source_database
 from tributary.core.errors import SourceUnavailable
 from tributary.core.safety import Reading, Writer, judge
@@ -166,32 +163,9 @@ def test_many_may_look_at_once(source: SourceDatabase) -> None:
 @pytest.fixture(scope="module")
 def berlin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SourceDatabase]:
     """A MariaDB of its own whose operating system is an hour or two ahead of UTC."""
-    folder = tmp_path_factory.mktemp("berlin")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    install, server = (shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") for name in ("mariadb-install-db", "mariadbd"))
-    assert install, "mariadb-server is missing"
-    assert server, "mariadb-server is missing"
-    user = f"--user={os.environ.get('USER', 'root') if os.geteuid() else 'root'}"
-    common = ["--no-defaults", f"--datadir={folder / 'data'}", user]
-    subprocess.run([install, *common, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
-    process = subprocess.Popen(
-        [
-            server, *common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 's'}", f"--pid-file={folder / 'pid'}",
-            f"--log-error={folder / 'log'}",
-        ],
-        env={**os.environ, "TZ": "Europe/Berlin"},
-    )  # fmt: skip
-    try:
-        kwargs = {"host": "127.0.0.1", "port": port, "user": "root"}
-        database = Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.1), reraise=True)(SourceDatabase, kwargs)
+    with private_server(tmp_path_factory.mktemp("berlin"), zone="Europe/Berlin") as database:
         database.run("CREATE TABLE t (id INT PRIMARY KEY, at DATETIME(6))")
         yield database
-        database.drop()
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_a_writer_on_a_server_east_of_us_is_as_old_as_it_is(berlin: SourceDatabase) -> None:

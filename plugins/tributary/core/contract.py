@@ -85,6 +85,9 @@ class Cursor(_Strict):
         "server", description="who sets it: DEFAULT/ON UPDATE CURRENT_TIMESTAMP, or a clock that we cannot ask"
     )
     margin_s: int = Field(0, ge=0, description="seconds to wait beyond the window's end where the application stamps the cursor")
+    timezone: Zone | None = Field(
+        None, description="zone in which DATETIME values of the cursor and of partition.by are written (a TIMESTAMP needs none); else UTC"
+    )
 
     @model_validator(mode="after")
     def _application_needs_margin(self) -> Self:
@@ -98,6 +101,7 @@ class Partition(_Strict):
 
     by: str = Field(description="source column (DATETIME or TIMESTAMP, NOT NULL, never updated) whose day is the partition")
     column: Name = Field(description="name of the DATE column that the lake table gets, such as created_date")
+    timezone: Zone | None = Field(None, description="zone of the partitions' days; else the contract's `timezone`")
 
 
 class Wait(_Strict):
@@ -136,7 +140,9 @@ class Contract(_Strict):
     key: tuple[str, ...] = Field((), description="the source's primary key, in its order")
     cursor: Cursor | None = None
     partition: Partition | None = None
-    timezone: Zone = Field("UTC", description="zone of the schedule, of start/end given as days, and of the partitions' days")
+    timezone: Zone = Field(
+        "UTC", description="zone of the schedule, of days in start/end, and of the partitions' days unless they name theirs"
+    )
     schedule: Cron | None = Field("0 0 * * *", description="cron in `timezone`; null: only by hand")
     start: date = Field(description="first day to load; days since then without a certificate are gaps")
     columns: dict[str, ColumnPolicy] = Field(default_factory=dict, description="policies of single columns; the others arrive as they are")
@@ -164,6 +170,11 @@ class Contract(_Strict):
                 f"mode append replaces the partitions of its window, so partition.by ({self.partition.by}) must be "
                 f"the cursor ({self.cursor.column})"
             )
+        if self.mode == "append" and self.partition_zone.key != self.timezone:
+            raise ValueError(
+                f"mode append replaces whole partitions, so partition.timezone ({self.partition_zone.key}) must be the `timezone` of the "
+                f"schedule ({self.timezone}); leave partition.timezone out"
+            )
         if self.partition and self.partition.column in {self.partition.by, *self.columns}:
             raise ValueError(
                 f"partition.column {self.partition.column!r} is the name of a source column; choose one such as {self.partition.by}_day"
@@ -188,6 +199,16 @@ class Contract(_Strict):
     def zone(self) -> ZoneInfo:
         """`timezone` as an object."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def partition_zone(self) -> ZoneInfo:
+        """Zone of the partitions' days."""
+        return ZoneInfo((self.partition and self.partition.timezone) or self.timezone)
+
+    @property
+    def naive_zone(self) -> ZoneInfo:
+        """Zone in which DATETIME values of the cursor and of `partition.by` are written."""
+        return ZoneInfo((self.cursor and self.cursor.timezone) or "UTC")
 
     @property
     def start_at(self) -> datetime:

@@ -93,7 +93,7 @@ def _source(connection: str, contracts: list[Contract]) -> Iterator[Finding]:
             position = snapshot.position
         ordered_by = "binlog position" if position.binlog_file else "the server's clock"
         yield Finding(what, "reachable", "fine", f"version {position.version}; two reads are ordered by {ordered_by}")
-        yield _privilege(what, hook)
+        yield from _writers(what, hook, contracts)
     except (TributaryError, AirflowNotFoundException) as error:
         yield Finding(what, "reachable", "refused", message(error))
         return
@@ -101,9 +101,36 @@ def _source(connection: str, contracts: list[Contract]) -> Iterator[Finding]:
         yield from _table(hook, contract)
 
 
+def _writers(what: str, hook: MySqlArrowHook, contracts: list[Contract]) -> Iterator[Finding]:
+    """Whether the server can be asked who still writes, and is the one to ask."""
+    primaries = {contract.source.primary for contract in contracts}
+    for primary in sorted(primary for primary in primaries if primary and primary != hook.conn_id):
+        yield _primary(hook.conn_id, primary)
+    reading = hook.read_safety()
+    if reading.replica and None in primaries:
+        found = f"reduced guarantee: {reading.replica}; name the connection of its primary as source.primary in dataset.yaml"
+        yield Finding(what, "open transactions", "degraded", found)
+    elif reading.writers is not None:
+        yield Finding(what, "open transactions", "fine", "PROCESS is granted: windows close only when no older writer is open")
+    else:
+        yield _privilege(what, hook)
+
+
+def _primary(connection: str, primary: str) -> Finding:
+    from datetime import UTC, datetime, timedelta
+
+    from tributary.core.safety import Watch
+    from tributary.core.window import Window
+    from tributary.hooks.window_safety import look
+
+    # A window that is long over: only what would be said of any window is left.
+    end = datetime.now(UTC) - timedelta(days=30)
+    verdict = look(Watch(connection=connection, primary=primary), Window(end - timedelta(days=1), end))
+    found = "; ".join(filter(None, (*verdict.labels, verdict.waiting_for))) or f"{connection} has applied what {primary} had committed"
+    return Finding(f"source {primary}", "primary", "fine" if verdict.safe and not verdict.labels else "degraded", found)
+
+
 def _privilege(what: str, hook: MySqlArrowHook) -> Finding:
-    if hook.read_safety().writers is not None:
-        return Finding(what, "open transactions", "fine", "PROCESS is granted: windows close only when no older writer is open")
     user = str(hook.get_first("SELECT CURRENT_USER()")[0])
     account = "@".join(f"'{part}'" for part in user.rsplit("@", 1))
     found = f"reduced guarantee: late commits are only waited for (wait.lag_s); run as an administrator: GRANT PROCESS ON *.* TO {account}"

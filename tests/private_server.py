@@ -35,7 +35,7 @@ def private_server(folder: Path, *options: str, zone: str = "UTC") -> Iterator[S
     process = subprocess.Popen(
         [
             server, *common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 's'}", f"--pid-file={folder / 'pid'}",
-            f"--log-error={folder / 'log'}", "--innodb-buffer-pool-size=32M", *options,
+            f"--log-error={folder / 'log'}", "--innodb-buffer-pool-size=32M", "--skip-name-resolve", *options,
         ],
         env={**os.environ, "TZ": zone},
     )  # fmt: skip

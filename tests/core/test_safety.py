@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from tributary.core.safety import Reading, Verdict, Writer, judge
+from tributary.core.safety import Reading, Verdict, Watch, Writer, judge
 from tributary.core.window import Window
 
 END = datetime(2026, 1, 2, tzinfo=UTC)
@@ -12,9 +12,9 @@ def writer(started_at: datetime) -> Writer:
     return Writer(kind="transaction", connection_id=42, user="shop_app", host="app1", started_at=started_at, doing="UPDATE orders")
 
 
-def verdict(*writers: Writer, clock: datetime = NOW, process: bool = True, margin_s: int = 0) -> Verdict:
-    reading = Reading(clock=clock, writers=writers if process else None)
-    return judge(DAY, reading, margin=timedelta(seconds=margin_s), lag=timedelta(minutes=10))
+def verdict(*writers: Writer, clock: datetime = NOW, process: bool = True, margin_s: int = 0, replica: str | None = None) -> Verdict:
+    reading = Reading(clock=clock, writers=writers if process else None, replica=replica)
+    return judge(DAY, reading, Watch(connection="shop", margin_s=margin_s, lag_s=600))
 
 
 def test_nobody_writing_is_safe_and_exact() -> None:
@@ -56,3 +56,23 @@ def test_an_application_stamped_cursor_waits_for_its_margin_and_is_labelled() ->
     assert late.safe
     assert late.guarantee == "reduced"
     assert not verdict(writer(END + timedelta(seconds=30)), margin_s=60).safe
+
+
+def test_a_clock_that_repeats_a_second_is_believed_when_the_second_is_over() -> None:
+    """A leap second written as a second 59 or 00: what the clock shows just after midnight it may show before it again."""
+    assert not verdict(clock=END + timedelta(milliseconds=999)).safe
+    assert verdict(clock=END + timedelta(seconds=1)).safe
+
+
+def test_a_replica_whose_primary_nobody_named_waits_for_the_lag_and_is_labelled() -> None:
+    early = verdict(clock=END + timedelta(minutes=9), replica="it is a replica of db1")
+    late = verdict(clock=END + timedelta(minutes=10), replica="it is a replica of db1")
+    assert (early.safe, late.safe, late.guarantee) == (False, True, "reduced")
+    assert "it is a replica of db1, and source.primary is not named" in late.labels[0]
+
+
+def test_the_message_says_how_to_end_what_blocks() -> None:
+    assert verdict(writer(END)).fix == "End it with KILL 42 on the source"
+    prepared = writer(END).model_copy(update={"connection_id": 0, "transaction": "4711"})
+    assert "transaction 4711 of connection 0" in verdict(prepared).waiting_for
+    assert "XA RECOVER" in verdict(prepared).fix

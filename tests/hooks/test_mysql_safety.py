@@ -15,7 +15,7 @@ from cli.stack.settings import Settings
 from tests.private_server import private_server
 from tests.source_database import SourceDatabase, source_database
 from tributary.core.errors import SourceUnavailable
-from tributary.core.safety import Reading, Writer, judge
+from tributary.core.safety import Reading, Watch, Writer, judge
 from tributary.core.window import Window
 from tributary.hooks import mysql_safety
 
@@ -180,9 +180,10 @@ def test_a_writer_on_a_server_east_of_us_is_as_old_as_it_is(berlin: SourceDataba
     assert abs(found.started_at - stamped) < timedelta(seconds=2)
     assert abs(reading.clock - datetime.now(UTC)) < timedelta(seconds=5)
     closed = Window(stamped - timedelta(hours=1), stamped + timedelta(microseconds=1))
-    verdict = judge(closed, reading, margin=timedelta(0), lag=timedelta(0))
+    later = reading.model_copy(update={"clock": reading.clock + timedelta(seconds=2)})  # the window is over, and the writer still there
+    verdict = judge(closed, later, Watch(connection="berlin", lag_s=0))
     assert not verdict.safe
-    assert f"transaction of connection {writer.thread_id()}" in verdict.waiting_for
+    assert f"of connection {writer.thread_id()}" in verdict.waiting_for
     writer.close()
 
 

@@ -50,6 +50,12 @@ class Source(_Strict):
 
     connection: str = Field(description="Airflow connection id of the MySQL or MariaDB server", pattern=r"^[A-Za-z0-9_.-]+$")
     table: str = Field(description="schema.table as the server spells it, such as shop.orders")
+    primary: str | None = Field(
+        None,
+        description="where `connection` is a replica: connection id of its primary, which is asked who still writes. The same id says that "
+        "the server takes the writes itself, though it looks like a replica",
+        pattern=r"^[A-Za-z0-9_.-]+$",
+    )
 
     @field_validator("table")
     @classmethod

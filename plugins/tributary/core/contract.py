@@ -117,6 +117,12 @@ class Wait(_Strict):
     max_wait_s: int = Field(6 * 3600, ge=1, description="seconds after which a blocked window fails, naming the transaction that blocks it")
 
 
+class Audit(_Strict):
+    """How far back later runs look for rows that came too late."""
+
+    windows: int = Field(3, ge=0, le=100, description="windows before its own that a run counts again; one with more rows is read again")
+
+
 class Extract(_Strict):
     """How the source is read."""
 
@@ -153,6 +159,7 @@ class Contract(_Strict):
     start: date = Field(description="first day to load; days since then without a certificate are gaps")
     columns: dict[str, ColumnPolicy] = Field(default_factory=dict, description="policies of single columns; the others arrive as they are")
     wait: Wait = Wait()
+    audit: Audit = Audit()
     extract: Extract = Extract()
     dag: Literal["generated", "custom"] = Field(
         "generated", description="custom: a file of yours in dags/ wires the operators, and no DAG is generated"

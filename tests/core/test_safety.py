@@ -18,7 +18,7 @@ def verdict(*writers: Writer, clock: datetime = NOW, process: bool = True, margi
 
 
 def test_nobody_writing_is_safe_and_exact() -> None:
-    assert verdict() == Verdict(safe=True, guarantee="exact")
+    assert verdict() == Verdict(safe=True, guarantee="exact", suspects=())
 
 
 def test_a_window_that_is_not_over_is_not_safe() -> None:
@@ -36,10 +36,50 @@ def test_the_oldest_writer_is_the_one_that_is_named() -> None:
     assert "connection 7 " in verdict(writer(END - timedelta(minutes=5)), old).waiting_for
 
 
-def test_a_transaction_that_began_in_the_second_after_the_end_still_blocks() -> None:
-    assert not verdict(writer(END)).safe
-    assert not verdict(writer(END + timedelta(milliseconds=999))).safe
-    assert verdict(writer(END + timedelta(seconds=1))).safe
+def test_a_transaction_that_seems_younger_than_the_window_blocks_at_the_first_look() -> None:
+    """Its first statement may have waited for a metadata lock: the transaction began after that, its rows are stamped before."""
+    assert not verdict(writer(END + timedelta(minutes=10))).safe
+
+
+def test_a_statement_blocks_where_it_began_before_the_end() -> None:
+    def running(started_at: datetime) -> Writer:
+        return writer(started_at).model_copy(update={"kind": "statement"})
+
+    assert not verdict(running(END + timedelta(milliseconds=999))).safe  # the process list shows whole seconds
+    assert verdict(running(END + timedelta(seconds=1))).safe
+
+
+FIRST = writer(END + timedelta(minutes=1)).model_copy(update={"transaction": "77"})
+STATEMENT = writer(END - timedelta(minutes=1)).model_copy(update={"kind": "statement"})
+
+
+def again(*writers: Writer, suspects: tuple[Writer, ...]) -> Verdict:
+    return judge(DAY, Reading(clock=NOW, writers=writers), Watch(connection="shop"), suspects)
+
+
+def test_only_those_of_the_first_look_are_waited_for() -> None:
+    other = writer(END - timedelta(hours=1)).model_copy(update={"connection_id": 43, "transaction": "78"})
+    assert again(FIRST, other, suspects=(FIRST,)).suspects == (FIRST,)
+    assert again(other, suspects=(FIRST,)) == Verdict(safe=True, guarantee="exact", suspects=())
+
+
+def test_the_next_transaction_of_the_same_connection_is_another() -> None:
+    after = FIRST.model_copy(update={"transaction": "79", "started_at": FIRST.started_at + timedelta(seconds=3)})
+    assert again(after, suspects=(FIRST,)).safe
+
+
+def test_a_transaction_is_known_by_its_number_or_by_its_connection_and_start() -> None:
+    prepared = FIRST.model_copy(update={"connection_id": 0, "user": "unknown"})
+    numbered = FIRST.model_copy(update={"transaction": "80"})
+    assert not again(prepared, suspects=(FIRST,)).safe
+    assert not again(numbered, suspects=(FIRST,)).safe
+
+
+def test_of_a_statement_its_transaction_is_left() -> None:
+    opened = STATEMENT.model_copy(update={"kind": "transaction", "started_at": END + timedelta(minutes=5), "transaction": "81"})
+    assert again(opened, suspects=(STATEMENT,)).suspects == (opened,)
+    assert not again(STATEMENT.model_copy(update={"started_at": STATEMENT.started_at + timedelta(seconds=1)}), suspects=(STATEMENT,)).safe
+    assert again(STATEMENT.model_copy(update={"started_at": NOW}), suspects=(STATEMENT,)).safe  # the connection's next statement
 
 
 def test_without_process_it_waits_for_the_lag_and_says_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,9 +16,10 @@ from cli.stack.settings import Settings
 from tests.private_server import private_server
 from tests.source_database import SourceDatabase, source_database
 from tributary.core.errors import SourceUnavailable
-from tributary.core.safety import Reading, Watch, Writer, judge
+from tributary.core.safety import Reading, Verdict, Watch, Writer, judge
 from tributary.core.window import Window
 from tributary.hooks import mysql_safety
+from tributary.hooks.window_safety import look
 
 pytestmark = pytest.mark.services
 
@@ -95,6 +97,37 @@ def test_a_writer_behind_a_lock_is_seen_though_it_has_no_transaction(source: Sou
     # What it wrote carries the time of its beginning, when its window was already under judgement.
     assert source.run("SELECT at < UTC_TIMESTAMP(6) FROM waited") == [(1,)]
     writer.close()
+
+
+def test_a_transaction_that_began_after_its_rows_were_stamped_holds_the_window(source: SourceDatabase, other: Any) -> None:
+    """Its INSERT waits for a metadata lock across the window's end; what the server calls the start of the transaction comes after that."""
+    source.run("CREATE TABLE late (id INT PRIMARY KEY, at DATETIME(6))")
+    run(other, "LOCK TABLES late WRITE")
+    writer = source.connect(database=source.name, autocommit=False)
+    thread = threading.Thread(target=run, args=(writer, "INSERT INTO late VALUES (1, NOW(6))"))
+    thread.start()
+    try:
+        time.sleep(0.5)
+        end = source.hook().clock()  # the row is stamped before, and the transaction is not there
+        time.sleep(2.5)
+    finally:
+        run(other, "UNLOCK TABLES")
+        thread.join()
+    window, watch = Window(end - timedelta(days=1), end), Watch(connection=source.hook().conn_id)
+    (open_now,) = seen(source.hook().read_safety(), writer.thread_id())
+    assert open_now.started_at > end + timedelta(seconds=1)
+    first = look(watch, window)
+    assert f"of connection {writer.thread_id()}" in first.waiting_for
+    assert not look(watch, window, first.suspects).safe
+    writer.commit()
+    writer.close()
+    assert eventually(lambda: safe(look(watch, window, first.suspects)))
+    assert source.run(f"SELECT COUNT(*) FROM late WHERE at < '{end:%F %T.%f}'") == [(1,)]
+
+
+def safe(verdict: Verdict) -> bool:
+    assert verdict.safe, verdict.waiting_for
+    return True
 
 
 def test_a_prepared_transaction_without_a_connection_counts(source: SourceDatabase) -> None:

@@ -1,7 +1,10 @@
 """Safety of a window: whether a transaction that is still open could yet stamp rows into it.
 
-`updated_at` is stamped when a statement runs and seen when its transaction commits. A window that is read while a writer older than
-its end is open misses that writer's rows for ever. So: first the server's clock, then the oldest writer, then the rows.
+`updated_at` is stamped when a statement runs and seen when its transaction commits. A window that is read in between misses the row for
+ever. So: first the server's clock; when it is beyond the window, everybody who is then writing; when they all have ended, the rows.
+
+Everybody, and not only those whose transaction is older than the window's end: a statement that waited for a metadata lock has stamped its
+rows before the transaction, by the server's list, began. Whoever comes after that one moment stamps beyond the window, so the wait ends.
 The rules, with what they cannot see, are in docs/windows.md.
 """
 
@@ -16,8 +19,7 @@ from tributary.core.plan import Guarantee
 from tributary.core.record import Record
 from tributary.core.window import Window, show
 
-# trx_started has whole seconds: a writer may have begun a second before it says. And a clock that writes a leap second repeats one: it is
-# believed when it is that far beyond.
+# A clock that writes a leap second repeats a second: it is believed when it is that far beyond.
 CLOCK_GRAIN = timedelta(seconds=1)
 
 
@@ -67,12 +69,16 @@ class Verdict(Record):
     safe: bool
     guarantee: Guarantee
     labels: tuple[str, ...] = ()
+    suspects: tuple[Writer, ...] | None = None  # of the first look after the window's end, those still there; None: it is yet to come
     waiting_for: str = ""
     fix: str = ""  # what a person can do about it
 
 
-def judge(window: Window, reading: Reading, watch: Watch) -> Verdict:
-    """Decide from one reading."""
+def judge(window: Window, reading: Reading, watch: Watch, suspects: tuple[Writer, ...] | None = None) -> Verdict:
+    """Decide from one reading.
+
+    :param suspects: of the verdict before; with None, this is the first look.
+    """
     margin, lag = timedelta(seconds=watch.margin_s), timedelta(seconds=watch.lag_s)
     labels = tuple(_labels(reading, watch))
     guarantee: Guarantee = "reduced" if labels else "exact"
@@ -81,11 +87,36 @@ def judge(window: Window, reading: Reading, watch: Watch) -> Verdict:
     if reading.clock < due:
         waiting = f"the source's clock is {show(reading.clock)}; the window is safe at {show(due)} at the earliest"
         return Verdict(safe=False, guarantee=guarantee, labels=labels, waiting_for=waiting, fix="Correct the server's clock if it is wrong")
-    blockers = [w for w in reading.writers or () if w.started_at - CLOCK_GRAIN < window.end + margin]
-    if blockers:
-        oldest = min(blockers, key=_age)
-        return Verdict(safe=False, guarantee=guarantee, labels=labels, waiting_for=_describe(oldest, reading.clock), fix=_end(oldest))
-    return Verdict(safe=True, guarantee=guarantee, labels=labels)
+    writers = reading.writers or ()
+    if suspects is None:
+        left = tuple(writer for writer in writers if _may_have_stamped(writer, window.end + margin))
+    else:
+        left = tuple(writer for writer in writers if any(_is_still(suspect, writer) for suspect in suspects))
+    if left:
+        oldest = min(left, key=_age)
+        waiting = _describe(oldest, reading.clock)
+        return Verdict(safe=False, guarantee=guarantee, labels=labels, suspects=left, waiting_for=waiting, fix=_end(oldest))
+    return Verdict(safe=True, guarantee=guarantee, labels=labels, suspects=())
+
+
+def _may_have_stamped(writer: Writer, end: datetime) -> bool:
+    """Whether some of its rows may carry a time before `end`: the start of a statement bounds its stamps, that of a transaction not."""
+    return writer.kind == "transaction" or writer.started_at - CLOCK_GRAIN < end
+
+
+def _is_still(suspect: Writer, writer: Writer) -> bool:
+    """Whether `writer` is, or may be, what is left of `suspect`.
+
+    A statement leaves the transaction that it opened; a transaction may get a number late, and lose its connection by XA PREPARE.
+    """
+    if suspect.transaction and suspect.transaction == writer.transaction:
+        return True
+    if not suspect.connection_id or suspect.connection_id != writer.connection_id:
+        return False
+    if writer.kind == "transaction":
+        return suspect.kind == "statement" or suspect.started_at == writer.started_at
+    # The process list shows whole seconds of age.
+    return suspect.kind == "statement" and abs(suspect.started_at - writer.started_at) <= 2 * CLOCK_GRAIN
 
 
 def _labels(reading: Reading, watch: Watch) -> Iterator[str]:

@@ -52,13 +52,14 @@ class WaitUntilSafeOperator(StepOperator):
         verdict = look(Watch.of(contract), window)
         if not verdict.safe:
             self.log.info("window %s is not safe yet: %s", window, verdict.waiting_for)
-            self._wait(contract, window)
+            self._wait(contract, window, verdict)
         return self._result(window, verdict)
 
-    def _wait(self, contract: Contract, window: Window) -> NoReturn:
+    def _wait(self, contract: Contract, window: Window, verdict: Verdict) -> NoReturn:
         self.defer(
             trigger=SafeWindowTrigger(
                 watch=Watch.of(contract).model_dump(),
+                suspects=verdict.model_dump(mode="json")["suspects"],
                 start=window.start.isoformat(),
                 end=window.end.isoformat(),
                 poll_s=self.poll_s,

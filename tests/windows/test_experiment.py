@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -139,8 +139,7 @@ def test_labels_tell_the_two_apart(outcome: Outcome) -> None:
     assert guarantees["ours"] == {"reduced"}
 
 
-@pytest.mark.parametrize(("rule", "kind"), [(OursByTheClock, "long"), (OursWithoutStatements, "blocked")])
-def test_a_rule_that_is_broken_on_purpose_is_caught(outcome: Outcome, rule: type[Ours], kind: str) -> None:
-    check: Callable[[], None] = lambda: outcome.assert_complete(rule.name, SERVER_STAMPED)  # noqa: E731
-    with pytest.raises(AssertionError, match=f"{kind!r}: "):
-        check()
+@pytest.mark.parametrize("rule", [OursByTheClock, OursWithoutStatements])
+def test_a_rule_that_is_broken_on_purpose_is_caught(outcome: Outcome, rule: type[Ours]) -> None:
+    with pytest.raises(AssertionError, match="lost"):
+        outcome.assert_complete(rule.name, SERVER_STAMPED)

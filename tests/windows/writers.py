@@ -14,7 +14,7 @@ from tests.source_database import SourceDatabase
 # How far the application's clock is behind the server's, and what its contract says about that.
 SKEW_S, MARGIN_S = (2.0, 5.0), 6
 LONG_S = (1.0, 3.0)  # open transactions
-LOCKED_S = 2.5  # a metadata lock
+LOCKED_S = 4.0  # a metadata lock; longer than two windows of the readers, so that one ends while it is held
 BACK_S = (16.0, 20.0)  # rows that are dated before any margin
 SERVER_STAMPED = ("short", "long", "blocked")
 
@@ -52,7 +52,7 @@ class Traffic:
 
     def short(self, connection: Any, chance: random.Random) -> None:
         """Stamped by the server, committed at once."""
-        insert(connection, "short", 5)
+        insert(connection, "short", 20)
         self.over.wait(chance.uniform(0.01, 0.05))
 
     def long(self, connection: Any, chance: random.Random) -> None:
@@ -73,7 +73,7 @@ class Traffic:
         time.sleep(LOCKED_S)
         self.locked.clear()
         execute(connection, "UNLOCK TABLES")
-        self.over.wait(chance.uniform(2, 3))
+        self.over.wait(chance.uniform(1, 2))
 
     def blocked(self, connection: Any, chance: random.Random) -> None:
         """Stamped by the server, then held by the metadata lock: in no transaction list."""

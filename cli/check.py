@@ -106,14 +106,39 @@ def source_findings(connection: str, contracts: Iterable[Contract]) -> Iterator[
     except TributaryError as error:
         yield Finding(what, "reachable", "refused", *_found_and_todo(error))
         return
-    yield from judge_source(what, facts)
+    contracts = list(contracts)
+    primaries = {contract.source.primary for contract in contracts}
+    yield from judge_source(what, facts, names_primary=bool(primaries) and None not in primaries)
+    for primary in sorted(primary for primary in primaries if primary and primary != connection):
+        try:
+            yield _primary_finding(connection, primary)
+        except TributaryError as error:
+            yield Finding(f"source {primary}", "primary", "refused", *_found_and_todo(error))
     for contract in contracts:
         try:
             live = hook.describe(contract.source.schema_name, contract.source.table_name)
         except TributaryError as error:
             yield Finding(contract.dataset, "table", "refused", *_found_and_todo(error))
             continue
-        yield from judge_table(contract, live, facts.utc_offset_s)
+        yield from judge_table(contract, live)
+
+
+def _primary_finding(connection: str, primary: str) -> Finding:
+    """Whether the named primary can be asked, and whether this replica has what it committed."""
+    from datetime import UTC, datetime, timedelta
+
+    from tributary.core.preflight import Finding
+    from tributary.core.safety import Watch
+    from tributary.core.window import Window
+    from tributary.hooks.window_safety import look
+
+    # A window that is long over: only what would be said of any window is left.
+    end = datetime.now(UTC) - timedelta(days=30)
+    verdict = look(Watch(connection=connection, primary=primary), Window(end - timedelta(days=1), end))
+    if verdict.safe and not verdict.labels:
+        return Finding(f"source {primary}", "primary", "fine", f"{connection} has applied what {primary} had committed")
+    found = "; ".join(filter(None, (*verdict.labels, verdict.waiting_for)))
+    return Finding(f"source {primary}", "primary", "degraded", found, verdict.fix or "see docs/windows.md")
 
 
 def lake_findings(connection: str, prefixes: Sequence[str]) -> Iterator[Finding]:

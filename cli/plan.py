@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -83,19 +83,20 @@ def preview_of(dataset: str, start: str | None, end: str | None) -> Preview:
         contract=contract,
         live=live,
         window=window,
-        verdict=_verdict(contract, window, source),
+        verdict=_verdict(contract, window),
         groups=grouped(pieces, rows_estimate=rows, rows_per_task=contract.extract.rows_per_task),
         rows_estimate=rows,
         columns=tuple(_columns(contract, live)),
     )
 
 
-def _verdict(contract: Contract, window: Window, source: Any) -> Verdict:
-    from tributary.core.safety import Verdict, judge
+def _verdict(contract: Contract, window: Window) -> Verdict:
+    from tributary.core.safety import Verdict, Watch
+    from tributary.hooks.window_safety import look
 
     if contract.mode == "snapshot":
         return Verdict(safe=True, guarantee="exact")
-    return judge(window, source.read_safety(), margin=contract.margin, lag=timedelta(seconds=contract.wait.lag_s))
+    return look(Watch.of(contract), window)
 
 
 def _columns(contract: Contract, live: SourceTable) -> list[tuple[str, str, str]]:
@@ -109,7 +110,9 @@ def _columns(contract: Contract, live: SourceTable) -> list[tuple[str, str, str]
         arrives = types.get(column.name, "left out")
         columns.append((column.name, column.type, f"{arrives} ({policy.mask})" if policy and column.name in types else arrives))
     if contract.partition:
-        columns.append((contract.partition.column, f"day of {contract.partition.by}, {contract.timezone}", "date32[day], partition"))
+        columns.append(
+            (contract.partition.column, f"day of {contract.partition.by}, {contract.partition_zone.key}", "date32[day], partition")
+        )
     return columns
 
 

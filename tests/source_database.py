@@ -82,6 +82,10 @@ class SourceDatabase:
     def drop(self) -> None:
         """Remove the database and its users."""
         self.run(f"DROP DATABASE `{self.name}`", *(f"DROP USER `{user}`@'%'" for user in self.users))
+        self.forget()
+
+    def forget(self) -> None:
+        """Close what this object holds; for servers that go with their data."""
         self._root.close()
         for variable in self._variables:
             del os.environ[variable]

@@ -83,11 +83,16 @@ def dataset_dag(contract: Contract, *, transformed: bool) -> DAG:
         max_active_runs=1 if contract.mode == "snapshot" else 4,
         default_args={**DEFAULT_ARGS, "owner": contract.owner},
         params=window_params() if contract.mode != "snapshot" else {},
-        tags={"tributary", contract.mode, contract.format, contract.source.connection},
+        tags={"tributary", contract.mode, contract.format, contract.source.connection, *_reduced(contract)},
     )
     with dag:
         chain(contract, transformed=transformed)
     return dag
+
+
+def _reduced(contract: Contract) -> set[str]:
+    """The tag of a dataset whose every window is only waited for; where it depends on the server, its runs say so."""
+    return {"reduced guarantee"} if contract.margin else set()
 
 
 def chain(contract: Contract, *, transformed: bool) -> PublishOperator:
@@ -113,6 +118,12 @@ def manual(contract: Contract) -> str:
         "merge": "the rows whose `{c}` lies in the run's window; a publish upserts them by key, newest `{c}` wins",
         "snapshot": "the whole table as it is now; a publish replaces the table",
     }[contract.mode].format(c=contract.cursor.column if contract.cursor else "")
+    guarantee = (
+        f"reduced: the application stamps `{contract.cursor.column}`; of rows more than {contract.margin.total_seconds():.0f} s late only "
+        f"the audit of the next {contract.audit.windows} runs knows"
+        if contract.cursor and contract.margin
+        else "as each run says: the result of `wait_until_safe` (its XCom), the extra of the asset's events, the certificate"
+    )
     by_hand = (
         f"""
 * **One run over many days**: Trigger, choose `start` and `end` (`end` is exclusive), or
@@ -127,6 +138,7 @@ def manual(contract: Contract) -> str:
 * **Moves** `{contract.source.table}` of connection `{contract.source.connection}` to `{contract.lake.prefix}/{contract.dataset}`
   ({contract.format})
 * **A run reads** {window}
+* **Guarantee** {guarantee}
 * **Healthy when** the newest run is green and `./lake status` names no gap
 * **Owner** {contract.owner}
 

@@ -87,6 +87,28 @@ def poor_reader(settings: Settings) -> Iterator[str]:
         cursor.execute(f"DROP USER '{name}'@'%'")
 
 
+@pytest.fixture
+def read_only(settings: Settings) -> Iterator[None]:
+    """The source as a replica is: nobody but administrators may write."""
+    with closing(MySQLdb.connect(**settings.mysql("root", database=None))) as root, root.cursor() as cursor:
+        cursor.execute("SET GLOBAL read_only = 1")
+        yield
+        cursor.execute("SET GLOBAL read_only = 0")
+
+
+@pytest.mark.usefixtures("read_only")
+def test_what_looks_like_a_replica_is_degraded_until_a_primary_is_named(script: Command, orders: Path) -> None:
+    result = script("check", "orders", "--json")
+    assert states(result.stdout)["source shop: open transactions"] == "degraded"
+    assert "name the connection of its primary as source.primary" in result.stdout
+    orders.write_text(CONTRACT.replace("connection: shop", "connection: shop, primary: shop"))
+    assert set(states(script("check", "orders", "--json").stdout).values()) == {"fine"}
+    orders.write_text(CONTRACT.replace("connection: shop", "connection: shop, primary: nowhere"))
+    missing = script("check", "orders", "--json")
+    assert missing.exit_code == 1
+    assert "there is no Airflow connection 'nowhere'" in missing.stdout
+
+
 @pytest.mark.usefixtures("orders")
 def test_a_source_without_process_is_degraded_with_the_grant_that_mends_it(lake: Command, settings: Settings, poor_reader: str) -> None:
     result = lake("check", "orders", **changed(settings, "AIRFLOW_CONN_SHOP", login=poor_reader, password=poor_reader))

@@ -94,6 +94,15 @@ def test_append_partitions_by_its_cursor() -> None:
         load(ORDERS.replace("mode: merge", "mode: append"))
 
 
+def test_only_a_merge_may_have_partitions_in_another_zone_than_its_schedule() -> None:
+    elsewhere = ORDERS.replace("column: created_date}", "column: created_date, timezone: Europe/Berlin}")
+    assert load(elsewhere).partition_zone.key == "Europe/Berlin"
+    append = elsewhere.replace("merge", "append").replace("updated_at", "created_at")
+    with pytest.raises(ContractError, match=r"partition.timezone \(Europe/Berlin\) must be the `timezone` of the schedule \(UTC\)"):
+        load(append)
+    assert load(append + "timezone: Europe/Berlin\n").zone.key == "Europe/Berlin"
+
+
 def test_a_dataset_is_found_by_its_folder(tmp_path: Path) -> None:
     (tmp_path / "orders").mkdir()
     (tmp_path / "orders" / "dataset.yaml").write_text(ORDERS)

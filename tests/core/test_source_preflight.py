@@ -43,7 +43,7 @@ CONTRACT = Contract.model_validate(
 
 
 def table(
-    engine: str = "InnoDB", kind: str = "datetime(6)", indexed: tuple[str, ...] = ("id", "updated_at"), rows: int = 10
+    engine: str = "InnoDB", kind: str = "datetime(6)", indexed: tuple[str, ...] = ("id", "updated_at"), rows: int = 10, zone: str = "UTC"
 ) -> SourceTable:
     return SourceTable(
         schema_name="shop",
@@ -53,6 +53,7 @@ def table(
         columns=(SourceColumn(name="id", type="int", nullable=False), SourceColumn(name="updated_at", type=kind, nullable=False)),
         primary_key=("id",),
         indexed=frozenset(indexed),
+        server_zone=zone,
     )
 
 
@@ -74,8 +75,8 @@ def test_a_good_server_is_fine_in_every_respect() -> None:
         ({"sees_writers": False}, "privileges", "GRANT PROCESS ON *.* TO 'reader'@'%';"),
         ({"sees_position": False}, "privileges", "GRANT REPLICATION CLIENT ON *.* TO 'reader'@'%';"),
         ({"log_bin": False, "sees_position": False}, "binlog", "log_bin"),
-        ({"replica_of": "db1"}, "role", "read the primary"),
-        ({"read_only": True}, "role", "read the primary"),
+        ({"replica_of": "db1"}, "role", "source.primary"),
+        ({"read_only": True}, "role", "source.primary"),
         ({"skew_s": -61.0}, "clock", "NTP"),
     ],
 )
@@ -99,7 +100,7 @@ def test_a_server_on_this_machine_needs_no_tls() -> None:
 
 
 def test_a_fitting_table_is_fine() -> None:
-    assert [(finding.looked_at, finding.state) for finding in judge_table(CONTRACT, table(), 0)] == [
+    assert [(finding.looked_at, finding.state) for finding in judge_table(CONTRACT, table())] == [
         ("table", "fine"),
         ("engine", "fine"),
         ("cursor index", "fine"),
@@ -107,21 +108,26 @@ def test_a_fitting_table_is_fine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("live", "offset_s", "looked_at", "state", "words"),
+    ("live", "looked_at", "state", "words"),
     [
-        (table(engine="MyISAM"), 0, "engine", "degraded", "ALTER TABLE shop.orders ENGINE = InnoDB;"),
-        (table(engine="VIEW"), 0, "engine", "degraded", "its tables"),
-        (table(indexed=("id",)), 0, "cursor index", "degraded", "CREATE INDEX orders_updated_at ON shop.orders (updated_at);"),
-        (table(indexed=("id",), rows=1_000_000), 0, "table", "refused", "correct"),
-        (table(kind="int"), 0, "table", "refused", "correct"),
-        (table(), 7200, "cursor zone", "degraded", "TIMESTAMP"),
+        (table(engine="MyISAM"), "engine", "degraded", "ALTER TABLE shop.orders ENGINE = InnoDB;"),
+        (table(engine="VIEW"), "engine", "degraded", "its tables"),
+        (table(indexed=("id",)), "cursor index", "degraded", "CREATE INDEX orders_updated_at ON shop.orders (updated_at);"),
+        (table(indexed=("id",), rows=1_000_000), "table", "refused", "correct"),
+        (table(kind="int"), "table", "refused", "correct"),
+        (table(zone="+02:00"), "table", "refused", "correct"),
     ],
 )
-def test_a_table_that_promises_less_is_named(live: SourceTable, offset_s: int, looked_at: str, state: str, words: str) -> None:
-    (worse,) = [finding for finding in judge_table(CONTRACT, live, offset_s) if finding.state != "fine"]
+def test_a_table_that_promises_less_is_named(live: SourceTable, looked_at: str, state: str, words: str) -> None:
+    (worse,) = [finding for finding in judge_table(CONTRACT, live) if finding.state != "fine"]
     assert (worse.what, worse.looked_at, worse.state) == ("orders", looked_at, state)
     assert words in worse.todo
 
 
 def test_a_timestamp_does_not_mind_the_servers_zone() -> None:
-    assert all(finding.state == "fine" for finding in judge_table(CONTRACT, table(kind="timestamp(6)"), 7200))
+    assert all(finding.state == "fine" for finding in judge_table(CONTRACT, table(kind="timestamp(6)", zone="+02:00")))
+
+
+def test_a_replica_whose_primary_every_contract_names_is_fine() -> None:
+    findings = list(judge_source("source erp", replace(FACTS, replica_of="db1", read_only=True), names_primary=True))
+    assert {finding.state for finding in findings} == {"fine"}

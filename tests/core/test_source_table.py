@@ -59,6 +59,25 @@ def test_each_misfit_names_the_field_and_the_fix(changes: dict[str, Any], messag
         fit(contract(**changes), TABLE)
 
 
+EAST = TABLE.model_copy(update={"server_zone": "CET"})
+
+
+def test_a_datetime_cursor_of_a_server_that_does_not_live_in_utc_needs_its_zone() -> None:
+    with pytest.raises(ContractError, match=r"updated_at is a DATETIME, and the server's clock is in CET; write the zone"):
+        fit(contract(partition=None), EAST)
+    fit(contract(cursor={"column": "updated_at", "timezone": "Europe/Berlin"}), EAST)
+    fit(contract(cursor={"column": "updated_at", "stamped_by": "application", "margin_s": 60}), EAST)
+    fit(contract(), TABLE.model_copy(update={"server_zone": "+00:00"}))
+
+
+def test_a_timestamp_cursor_has_no_zone_to_declare() -> None:
+    columns = tuple(c.model_copy(update={"type": "timestamp"}) if c.name.endswith("d_at") else c for c in TABLE.columns)
+    stamped = EAST.model_copy(update={"columns": columns})
+    fit(contract(), stamped)
+    with pytest.raises(ContractError, match="updated_at is a TIMESTAMP, which the server keeps in UTC"):
+        fit(contract(cursor={"column": "updated_at", "timezone": "Europe/Berlin"}), stamped)
+
+
 def test_an_unindexed_cursor_is_refused_on_a_large_table_only() -> None:
     bare = TABLE.model_copy(update={"indexed": frozenset({"order_id"})})
     with pytest.raises(SourceError, match=r"run: CREATE INDEX orders_updated_at ON shop.orders \(updated_at\)"):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,11 +13,13 @@ import pytest
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from cli.stack.settings import Settings
+from tests.private_server import private_server
 from tests.source_database import SourceDatabase, source_database
 from tributary.core.errors import SourceUnavailable
-from tributary.core.safety import Reading, Writer, judge
+from tributary.core.safety import Reading, Verdict, Watch, Writer, judge
 from tributary.core.window import Window
 from tributary.hooks import mysql_safety
+from tributary.hooks.window_safety import look
 
 pytestmark = pytest.mark.services
 
@@ -100,6 +99,37 @@ def test_a_writer_behind_a_lock_is_seen_though_it_has_no_transaction(source: Sou
     writer.close()
 
 
+def test_a_transaction_that_began_after_its_rows_were_stamped_holds_the_window(source: SourceDatabase, other: Any) -> None:
+    """Its INSERT waits for a metadata lock across the window's end; what the server calls the start of the transaction comes after that."""
+    source.run("CREATE TABLE late (id INT PRIMARY KEY, at DATETIME(6))")
+    run(other, "LOCK TABLES late WRITE")
+    writer = source.connect(database=source.name, autocommit=False)
+    thread = threading.Thread(target=run, args=(writer, "INSERT INTO late VALUES (1, NOW(6))"))
+    thread.start()
+    try:
+        time.sleep(0.5)
+        end = source.hook().clock()  # the row is stamped before, and the transaction is not there
+        time.sleep(2.5)
+    finally:
+        run(other, "UNLOCK TABLES")
+        thread.join()
+    window, watch = Window(end - timedelta(days=1), end), Watch(connection=source.hook().conn_id)
+    (open_now,) = seen(source.hook().read_safety(), writer.thread_id())
+    assert open_now.started_at > end + timedelta(seconds=1)
+    first = look(watch, window)
+    assert f"of connection {writer.thread_id()}" in first.waiting_for
+    assert not look(watch, window, first.suspects).safe
+    writer.commit()
+    writer.close()
+    assert eventually(lambda: safe(look(watch, window, first.suspects)))
+    assert source.run(f"SELECT COUNT(*) FROM late WHERE at < '{end:%F %T.%f}'") == [(1,)]
+
+
+def safe(verdict: Verdict) -> bool:
+    assert verdict.safe, verdict.waiting_for
+    return True
+
+
 def test_a_prepared_transaction_without_a_connection_counts(source: SourceDatabase) -> None:
     name = f"xa_{uuid4().hex}"
     writer = source.connect(database=source.name)
@@ -166,32 +196,9 @@ def test_many_may_look_at_once(source: SourceDatabase) -> None:
 @pytest.fixture(scope="module")
 def berlin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SourceDatabase]:
     """A MariaDB of its own whose operating system is an hour or two ahead of UTC."""
-    folder = tmp_path_factory.mktemp("berlin")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    install, server = (shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") for name in ("mariadb-install-db", "mariadbd"))
-    assert install, "mariadb-server is missing"
-    assert server, "mariadb-server is missing"
-    user = f"--user={os.environ.get('USER', 'root') if os.geteuid() else 'root'}"
-    common = ["--no-defaults", f"--datadir={folder / 'data'}", user]
-    subprocess.run([install, *common, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
-    process = subprocess.Popen(
-        [
-            server, *common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 's'}", f"--pid-file={folder / 'pid'}",
-            f"--log-error={folder / 'log'}",
-        ],
-        env={**os.environ, "TZ": "Europe/Berlin"},
-    )  # fmt: skip
-    try:
-        kwargs = {"host": "127.0.0.1", "port": port, "user": "root"}
-        database = Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.1), reraise=True)(SourceDatabase, kwargs)
+    with private_server(tmp_path_factory.mktemp("berlin"), zone="Europe/Berlin") as database:
         database.run("CREATE TABLE t (id INT PRIMARY KEY, at DATETIME(6))")
         yield database
-        database.drop()
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_a_writer_on_a_server_east_of_us_is_as_old_as_it_is(berlin: SourceDatabase) -> None:
@@ -206,9 +213,10 @@ def test_a_writer_on_a_server_east_of_us_is_as_old_as_it_is(berlin: SourceDataba
     assert abs(found.started_at - stamped) < timedelta(seconds=2)
     assert abs(reading.clock - datetime.now(UTC)) < timedelta(seconds=5)
     closed = Window(stamped - timedelta(hours=1), stamped + timedelta(microseconds=1))
-    verdict = judge(closed, reading, margin=timedelta(0), lag=timedelta(0))
+    later = reading.model_copy(update={"clock": reading.clock + timedelta(seconds=2)})  # the window is over, and the writer still there
+    verdict = judge(closed, later, Watch(connection="berlin", lag_s=0))
     assert not verdict.safe
-    assert f"transaction of connection {writer.thread_id()}" in verdict.waiting_for
+    assert f"of connection {writer.thread_id()}" in verdict.waiting_for
     writer.close()
 
 

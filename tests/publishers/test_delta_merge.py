@@ -143,6 +143,17 @@ def test_partition_days_are_days_of_the_contracts_zone(hook: LakeHook) -> None:
     assert lake.publish(days(3, 4), [late_evening], 10).days == (date(2026, 1, 1),)
 
 
+def test_partitions_may_have_a_zone_of_their_own_and_the_cursor_another(hook: LakeHook) -> None:
+    """The window of 2 January UTC is 19:00 to 19:00 of a cursor in New York; what an older reading says of it is dropped."""
+    partition = {"by": "created_at", "column": "created_date", "timezone": "America/New_York"}
+    lake = Lake(hook, contract("merge", partition=partition, cursor={"column": "updated_at", "timezone": "America/New_York"}))
+    late_evening = (9, datetime(2026, 1, 2, 3, tzinfo=UTC), at(2), "evening of the first in New York", b"", Decimal(1))
+    assert lake.publish(days(2, 3), [late_evening], 20).days == (date(2026, 1, 1),)
+    older = [row(1, updated=1, hour=20, text="in the newer range"), row(2, updated=1, hour=18, text="before it")]
+    assert lake.publish(days(1, 4), older, 10).rows == 1
+    assert set(texts(lake)) == {2, 9}
+
+
 def test_a_new_column_joins_the_table(lake: Lake) -> None:
     lake.publish(days(1, 2), [row(1, updated=1, text="a"), row(2, updated=1, text="a")], 10)
     wider = pa.schema([*MERGE, ("note", pa.string())])

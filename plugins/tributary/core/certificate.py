@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from tributary.core.audit import Audited, Counted
 from tributary.core.plan import Guarantee
 from tributary.core.position import Position
 from tributary.core.record import Record
@@ -27,11 +28,12 @@ class Certificate(Record):
     guarantee: Guarantee
     labels: tuple[str, ...]
     position: Position
-    source_rows: int  # counted by the server in the snapshots that were read
+    source_rows: int  # counted by the server in the snapshots that were read, of the window and of what `audits` made the run read again
     lake_rows: int  # counted by decoding the written parts; differs from source_rows only behind a transform.sql
     size_bytes: int
     nulls: dict[str, int]
     checks: tuple[CheckResult, ...]
+    audits: tuple[Audited, ...] = ()
     parts: tuple[Part, ...]
     attempt: str
     run_id: str
@@ -41,6 +43,13 @@ class Certificate(Record):
     lake_version: str  # Delta version, or the ETags' digest
     published_at: datetime
     extract_seconds: float
+
+    @property
+    def counts(self) -> list[Counted]:
+        """How many rows each window had that the run looked at."""
+        again = sum(audit.reread_rows or 0 for audit in self.audits)
+        own = Counted(window=self.window, rows=self.source_rows - again, at=self.position.read_at)
+        return [own, *(audit.counted for audit in self.audits)]
 
 
 def gaps(windows: Iterable[Window], *, start: datetime, zone: ZoneInfo) -> list[date]:

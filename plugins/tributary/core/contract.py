@@ -50,6 +50,12 @@ class Source(_Strict):
 
     connection: str = Field(description="Airflow connection id of the MySQL or MariaDB server", pattern=r"^[A-Za-z0-9_.-]+$")
     table: str = Field(description="schema.table as the server spells it, such as shop.orders")
+    primary: str | None = Field(
+        None,
+        description="where `connection` is a replica: connection id of its primary, which is asked who still writes. The same id says that "
+        "the server takes the writes itself, though it looks like a replica",
+        pattern=r"^[A-Za-z0-9_.-]+$",
+    )
 
     @field_validator("table")
     @classmethod
@@ -88,6 +94,9 @@ class Cursor(_Strict):
         "server", description="who sets it: DEFAULT/ON UPDATE CURRENT_TIMESTAMP, or a clock that we cannot ask"
     )
     margin_s: int = Field(0, ge=0, description="seconds to wait beyond the window's end where the application stamps the cursor")
+    timezone: Zone | None = Field(
+        None, description="zone in which DATETIME values of the cursor and of partition.by are written (a TIMESTAMP needs none); else UTC"
+    )
 
     @model_validator(mode="after")
     def _application_needs_margin(self) -> Self:
@@ -101,6 +110,7 @@ class Partition(_Strict):
 
     by: str = Field(description="source column (DATETIME or TIMESTAMP, NOT NULL, never updated) whose day is the partition")
     column: Name = Field(description="name of the DATE column that the lake table gets, such as created_date")
+    timezone: Zone | None = Field(None, description="zone of the partitions' days; else the contract's `timezone`")
 
 
 class Wait(_Strict):
@@ -108,6 +118,12 @@ class Wait(_Strict):
 
     lag_s: int = Field(600, ge=0, description="seconds after the window's end to wait where the source does not grant PROCESS")
     max_wait_s: int = Field(6 * 3600, ge=1, description="seconds after which a blocked window fails, naming the transaction that blocks it")
+
+
+class Audit(_Strict):
+    """How far back later runs look for rows that came too late."""
+
+    windows: int = Field(3, ge=0, le=100, description="windows before its own that a run counts again; one with more rows is read again")
 
 
 class Extract(_Strict):
@@ -139,11 +155,14 @@ class Contract(_Strict):
     key: tuple[str, ...] = Field((), description="the source's primary key, in its order")
     cursor: Cursor | None = None
     partition: Partition | None = None
-    timezone: Zone = Field("UTC", description="zone of the schedule, of start/end given as days, and of the partitions' days")
+    timezone: Zone = Field(
+        "UTC", description="zone of the schedule, of days in start/end, and of the partitions' days unless they name theirs"
+    )
     schedule: Cron | None = Field("0 0 * * *", description="cron in `timezone`; null: only by hand")
     start: date = Field(description="first day to load; days since then without a certificate are gaps")
     columns: dict[str, ColumnPolicy] = Field(default_factory=dict, description="policies of single columns; the others arrive as they are")
     wait: Wait = Wait()
+    audit: Audit = Audit()
     extract: Extract = Extract()
     dag: Literal["generated", "custom"] = Field(
         "generated", description="custom: a file of yours in dags/ wires the operators, and no DAG is generated"
@@ -166,6 +185,11 @@ class Contract(_Strict):
             raise ValueError(
                 f"mode append replaces the partitions of its window, so partition.by ({self.partition.by}) must be "
                 f"the cursor ({self.cursor.column})"
+            )
+        if self.mode == "append" and self.partition_zone.key != self.timezone:
+            raise ValueError(
+                f"mode append replaces whole partitions, so partition.timezone ({self.partition_zone.key}) must be the `timezone` of the "
+                f"schedule ({self.timezone}); leave partition.timezone out"
             )
         if self.partition and self.partition.column in {self.partition.by, *self.columns}:
             raise ValueError(
@@ -191,6 +215,16 @@ class Contract(_Strict):
     def zone(self) -> ZoneInfo:
         """`timezone` as an object."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def partition_zone(self) -> ZoneInfo:
+        """Zone of the partitions' days."""
+        return ZoneInfo((self.partition and self.partition.timezone) or self.timezone)
+
+    @property
+    def naive_zone(self) -> ZoneInfo:
+        """Zone in which DATETIME values of the cursor and of `partition.by` are written."""
+        return ZoneInfo((self.cursor and self.cursor.timezone) or "UTC")
 
     @property
     def start_at(self) -> datetime:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from tributary.core.audit import Audited, reread
 from tributary.core.contract import Contract
 from tributary.core.record import Record
 from tributary.core.source_table import SourceTable
@@ -38,6 +40,7 @@ class Plan(Record):
     groups: tuple[tuple[Chunk, ...], ...]  # one extract task each
     guarantee: Guarantee  # exact: no transaction could still stamp rows into the window; reduced: only waited
     labels: tuple[str, ...] = ()  # what a reader of the certificate should know, such as why the guarantee is reduced
+    audits: tuple[Audited, ...] = ()  # windows of earlier runs; those with more rows than before are among the chunks
     transform_sql: str | None = None
     checks_sql: str | None = None
 
@@ -65,8 +68,19 @@ def chunks(contract: Contract, window: Window) -> list[Chunk]:
     return [Chunk(index=i, window=piece, partition=day if append else None) for i, (day, piece) in enumerate(days)]
 
 
+def reread_chunks(contract: Contract, window: Window, audits: Iterable[Audited], *, after: int) -> list[Chunk]:
+    """The ranges of the earlier windows that have more rows than when they were read, oldest first.
+
+    :param after: number of the run's own chunks.
+    """
+    more = [chunk for piece in reread(audits, window) for chunk in chunks(contract, piece)]
+    return [chunk.model_copy(update={"index": after + number}) for number, chunk in enumerate(more)]
+
+
 def grouped(pieces: list[Chunk], *, rows_estimate: int, rows_per_task: int) -> tuple[tuple[Chunk, ...], ...]:
     """The chunks in consecutive groups of about `rows_per_task` rows each, at most one group a chunk and `MAX_GROUPS` in all."""
+    if not pieces:
+        return ()
     wanted = -(-rows_estimate // rows_per_task) or 1
     count = min(wanted, len(pieces), MAX_GROUPS)
     size, larger = divmod(len(pieces), count)

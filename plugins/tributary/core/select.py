@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from tributary.core.contract import Contract
+from tributary.core.local_time import local_bound
 from tributary.core.plan import Chunk
-from tributary.core.source_table import SourceColumn, SourceTable
+from tributary.core.source_table import SourceColumn, SourceTable, is_naive
 from tributary.core.types import is_dropped, lake_type
 from tributary.core.window import Window
+
+UTC_ZONE = ZoneInfo("UTC")
 
 
 def quote_ident(name: str) -> str:
@@ -38,6 +42,7 @@ class Query:
     columns: tuple[SourceColumn, ...]
     cursor: str | None = None
     window: Window | None = None
+    zone: ZoneInfo = UTC_ZONE  # in which the cursor's values are written; a TIMESTAMP reads as UTC
     masked: frozenset[str] = frozenset()  # columns whose values no message may show
 
     @property
@@ -53,8 +58,8 @@ class Query:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """What is bound: the window's bounds as the session's clock (UTC) shows them."""
-        return (bound(self.window.start), bound(self.window.end)) if self._ranged and self.window else ()
+        """What is bound: the window's bounds as the cursor's clock shows them."""
+        return (bound(self.window.start, self.zone), bound(self.window.end, self.zone)) if self._ranged and self.window else ()
 
     @property
     def _ranged(self) -> bool:
@@ -76,7 +81,8 @@ def window_query(contract: Contract, table: SourceTable, window: Window | None) 
     """
     kept = tuple(column for column in table.columns if not is_dropped(column, contract.columns))
     cursor = contract.cursor.column if contract.cursor else None
-    return Query(table=table, columns=kept, cursor=cursor, window=window, masked=frozenset(contract.columns))
+    zone = contract.naive_zone if cursor and is_naive(table.column(cursor)) else UTC_ZONE
+    return Query(table=table, columns=kept, cursor=cursor, window=window, zone=zone, masked=frozenset(contract.columns))
 
 
 def chunk_query(contract: Contract, table: SourceTable, chunk: Chunk) -> Query:
@@ -84,9 +90,9 @@ def chunk_query(contract: Contract, table: SourceTable, chunk: Chunk) -> Query:
     return window_query(contract, table, chunk.window)
 
 
-def bound(at: datetime) -> str:
-    """An instant as a DATETIME or TIMESTAMP column of a UTC session is compared with, to the microsecond."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+def bound(at: datetime, zone: ZoneInfo = UTC_ZONE) -> str:
+    """An instant as a cursor is compared with, to the microsecond: a DATETIME in its own zone, a TIMESTAMP in the session's, UTC."""
+    return local_bound(at, zone).isoformat(sep=" ", timespec="microseconds")
 
 
 def _bindable(quoted: str) -> str:

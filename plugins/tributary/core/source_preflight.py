@@ -46,16 +46,17 @@ class SourceFacts:
         return "MariaDB" if "mariadb" in self.version.lower() else "MySQL"
 
 
-def judge_source(what: str, facts: SourceFacts) -> Iterator[Finding]:
+def judge_source(what: str, facts: SourceFacts, *, names_primary: bool = False) -> Iterator[Finding]:
     """Everything about the server that no single table decides.
 
     :param what: the source's name in the findings.
+    :param names_primary: whether every contract that reads it names its primary.
     """
     yield _version(what, facts)
     yield _tls(what, facts)
     yield _privileges(what, facts)
     yield _binlog(what, facts)
-    yield _primary(what, facts)
+    yield _role(what, facts, names_primary=names_primary)
     yield _clock(what, facts)
 
 
@@ -70,11 +71,8 @@ def grant_line(facts: SourceFacts) -> str:
     return f"GRANT {', '.join(missing)} ON *.* TO {facts.user};" if missing else ""
 
 
-def judge_table(contract: Contract, table: SourceTable, utc_offset_s: int) -> Iterator[Finding]:
-    """Whether a contract fits its live table, and what the table promises to it.
-
-    :param utc_offset_s: `SourceFacts.utc_offset_s`.
-    """
+def judge_table(contract: Contract, table: SourceTable) -> Iterator[Finding]:
+    """Whether a contract fits its live table, and what the table promises to it."""
     what = contract.dataset
     try:
         fit(contract, table)
@@ -93,9 +91,6 @@ def judge_table(contract: Contract, table: SourceTable, utc_offset_s: int) -> It
         create = f"CREATE INDEX {table.table_name}_{cursor.column} ON {table.name} ({cursor.column});"
         found = f"no index begins with {cursor.column}: every window reads the whole table"
         yield Finding(what, "cursor index", "degraded", found, f"run: {create}")
-    if utc_offset_s and cursor.stamped_by == "server" and table.column(cursor.column).type.startswith("datetime"):
-        found = f"{cursor.column} is a DATETIME that the server stamps in its own zone ({_offset(utc_offset_s)}), and windows are in UTC"
-        yield Finding(what, "cursor zone", "degraded", found, "make it a TIMESTAMP, or set default_time_zone = '+00:00' on the server")
 
 
 def _version(what: str, facts: SourceFacts) -> Finding:
@@ -148,13 +143,16 @@ def _binlog(what: str, facts: SourceFacts) -> Finding:
     return Finding(what, "binlog", "fine", f"on, GTID {'on' if facts.gtid else 'off or empty'}")
 
 
-def _primary(what: str, facts: SourceFacts) -> Finding:
+def _role(what: str, facts: SourceFacts, *, names_primary: bool) -> Finding:
+    if facts.replica_of and names_primary:
+        return Finding(what, "role", "fine", f"a replica of {facts.replica_of}; contracts name the primary that is asked for open writers")
     if facts.replica_of:
-        found = f"a replica of {facts.replica_of}: writers that are open on the primary are not seen here, so windows may close too early"
-        return Finding(what, "role", "degraded", found, "read the primary, or run a second time what the replica brought late")
-    if facts.read_only:
-        found = "read_only is on, so probably a replica, where the primary's open writers are not seen"
-        return Finding(what, "role", "degraded", found, "read the primary; if this is one, all is well")
+        found = f"a replica of {facts.replica_of}: the primary's open writers are not seen here (reduced guarantee)"
+        return Finding(what, "role", "degraded", found, "name the connection of its primary as source.primary in dataset.yaml")
+    if facts.read_only and not names_primary:
+        found = "read_only is on, so probably a replica, where the primary's open writers are not seen (reduced guarantee)"
+        todo = "name the connection of its primary as source.primary in dataset.yaml; its own, if this is the primary"
+        return Finding(what, "role", "degraded", found, todo)
     return Finding(what, "role", "fine", "a primary: it takes writes and follows nobody")
 
 

@@ -14,6 +14,8 @@ from tributary.core.record import Record
 
 # A full scan of this many rows takes under a second; above it an unindexed cursor makes every window read the whole table.
 SMALL_TABLE_ROWS = 100_000
+# As @@global.time_zone and @@system_time_zone spell it. Not GMT: so London calls its winter.
+_NAMES_OF_UTC = frozenset({"UTC", "+00:00", "ETC/UTC", "UCT", "ETC/UCT", "UNIVERSAL", "ETC/UNIVERSAL", "ZULU", "ETC/ZULU"})
 
 
 class SourceColumn(Record):
@@ -35,6 +37,7 @@ class SourceTable(Record):
     columns: tuple[SourceColumn, ...]
     primary_key: tuple[str, ...]
     indexed: frozenset[str]  # columns that lead an index
+    server_zone: str = "UTC"  # of sessions that set none, as the server calls it: in it CURRENT_TIMESTAMP stamps a DATETIME
 
     @field_serializer("indexed")
     def _in_order(self, names: frozenset[str]) -> list[str]:
@@ -60,16 +63,26 @@ class SourceTable(Record):
         return {column.name: column for column in self.columns}[name]
 
 
+def is_naive(column: SourceColumn) -> bool:
+    """Whether its values are times that do not say in which zone they were written."""
+    return column.type.startswith("datetime")
+
+
 def fit(contract: Contract, table: SourceTable) -> None:
     """Compare a contract with the live table.
 
     :raises ContractError: where it names a column that is not there, a key that is not the table's, a cursor or partition column of a
-        wrong type or with NULLs, or where two columns differ only in case; one line for each problem.
+        wrong type, with NULLs or in a zone that nobody named, or where two columns differ only in case; one line for each problem.
     :raises SourceError: where the cursor has no index and the table is large.
     """
     problems = [*_unknown_columns(contract, table)]
     if not problems:
-        problems = [*_wrong_key(contract, table), *_wrong_times(contract, table), *_clashes(contract, table)]
+        problems = [
+            *_wrong_key(contract, table),
+            *_wrong_times(contract, table),
+            *_unknown_zone(contract, table),
+            *_clashes(contract, table),
+        ]
     if problems:
         raise ContractError("\n".join(f"{contract.dataset}/dataset.yaml: {problem}" for problem in problems))
     cursor = contract.cursor
@@ -118,6 +131,21 @@ def _wrong_times(contract: Contract, table: SourceTable) -> list[str]:
         elif column.nullable:
             problems.append(f"{field}: {name} may be NULL, and such rows would belong to no window; make it NOT NULL, or choose another")
     return problems
+
+
+def _unknown_zone(contract: Contract, table: SourceTable) -> list[str]:
+    """A DATETIME that is stamped by a clock west of UTC and read as UTC falls into a window that was read hours before."""
+    cursor = contract.cursor
+    if cursor is None:
+        return []
+    times = {cursor.column, contract.partition.by if contract.partition else cursor.column}
+    naive = sorted(name for name in times if is_naive(table.column(name)))
+    if cursor.timezone and not naive:
+        return [f"cursor.timezone: {cursor.column} is a TIMESTAMP, which the server keeps in UTC; remove cursor.timezone"]
+    if naive and not cursor.timezone and cursor.stamped_by == "server" and table.server_zone.upper() not in _NAMES_OF_UTC:
+        problem = f"{naive[0]} is a DATETIME, and the server's clock is in {table.server_zone}; write the zone in which it is stamped"
+        return [f"cursor.timezone: {problem}, such as `timezone: Europe/Berlin`, or `timezone: UTC` where writers set time_zone = '+00:00'"]
+    return []
 
 
 def _clashes(contract: Contract, table: SourceTable) -> list[str]:

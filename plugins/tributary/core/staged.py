@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
+from tributary.core.audit import Audited
 from tributary.core.position import Position
 from tributary.core.record import Record
 from tributary.core.window import Window
@@ -83,4 +84,5 @@ class Staged(Record):
     nulls: dict[str, int]
     parts: tuple[Part, ...]
     checks: tuple[CheckResult, ...] = ()
+    audits: tuple[Audited, ...] = ()  # the plan's, with what was read again
     extract_seconds: float

@@ -7,13 +7,15 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from tributary.core.errors import CheckError, ContractError, LakeError
+from tributary.core.select import UTC_ZONE, bound
 from tributary.hooks.s3_access import S3Access
 
 if TYPE_CHECKING:
@@ -180,19 +182,20 @@ def _leaves(kind: Any) -> Iterator[str]:
         yield kind.id
 
 
-def day_of(column: str, *, zone: str, aware: bool) -> str:
-    """SQL of the day of a time in `zone`. A time without zone is UTC: every session of ours and of the server's defaults is.
+def day_of(column: str, *, zone: str, aware: bool, naive: str = "UTC") -> str:
+    """SQL of the day of a time in `zone`.
 
     :param aware: whether the lake column carries a zone (MySQL TIMESTAMP) or not (DATETIME).
+    :param naive: zone in which a time without one was written. DuckDB takes an hour that comes twice for its second pass, as
+        `core.local_time` does, so a row's day and its window agree.
     """
-    utc = identifier(column) if aware else f"timezone('UTC', {identifier(column)})"
+    utc = identifier(column) if aware else f"timezone({quoted(naive)}, {identifier(column)})"
     return f"CAST(timezone({quoted(zone)}, {utc}) AS DATE)"
 
 
-def time_literal(at: datetime, *, aware: bool) -> str:
-    """An instant as SQL, to compare with a lake column that carries a zone or not."""
-    text = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return f"TIMESTAMPTZ '{text}+00'" if aware else f"TIMESTAMP '{text}'"
+def time_literal(at: datetime, *, aware: bool, naive: ZoneInfo = UTC_ZONE) -> str:
+    """An instant as SQL, to compare with a lake column that carries a zone, or whose values were written in the zone `naive`."""
+    return f"TIMESTAMPTZ '{bound(at)}+00'" if aware else f"TIMESTAMP '{bound(at, naive)}'"
 
 
 def _extension(name: str, version: str) -> Path:

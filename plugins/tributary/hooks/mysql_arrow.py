@@ -16,7 +16,7 @@ from tributary.core.safety import Reading
 from tributary.core.select import Query
 from tributary.core.source_preflight import SourceFacts
 from tributary.core.source_table import SourceTable
-from tributary.hooks import mysql_catalog, mysql_safety, mysql_snapshot, mysql_tls, source_facts
+from tributary.hooks import mysql_catalog, mysql_replica, mysql_safety, mysql_snapshot, mysql_tls, source_facts
 from tributary.hooks.mysql_errors import code_of
 from tributary.hooks.mysql_session import CONNECT_TIMEOUT_S, Session
 from tributary.hooks.mysql_snapshot import Snapshot
@@ -77,10 +77,15 @@ class MySqlArrowHook(MySqlHook):
         with self._session() as session:
             return mysql_catalog.tables(session, schema_name)
 
-    def read_safety(self) -> Reading:
+    def read_safety(self, *, gtids: bool = False) -> Reading:
         """The server's clock, then who could still stamp rows before it; see `mysql_safety`."""
         with self._session() as session:
-            return mysql_safety.read_safety(session)
+            return mysql_safety.read_safety(session, gtids=gtids)
+
+    def has_applied(self, gtids: str, *, within_s: int = 1) -> bool:
+        """Whether this replica has applied its primary's transactions, or does so within some seconds."""
+        with self._session() as session:
+            return mysql_replica.has_applied(session, gtids, within_s=within_s)
 
     def facts(self) -> SourceFacts:
         """What the server says about itself and about our login, for the preflight."""

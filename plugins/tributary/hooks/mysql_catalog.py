@@ -54,6 +54,7 @@ def describe(session: Session, schema_name: str, table_name: str) -> SourceTable
         ),
         primary_key=tuple(str(row["COLUMN_NAME"]) for row in indexes if row["INDEX_NAME"] == "PRIMARY"),
         indexed=frozenset(str(row["COLUMN_NAME"]) for row in indexes if _leads_usable_index(row)),
+        server_zone=_default_zone(session),
     )
 
 
@@ -74,6 +75,12 @@ def tables(session: Session, schema_name: str) -> dict[str, bool]:
             "Correct the name, or grant the user SELECT on it"
         )
     return found
+
+
+def _default_zone(session: Session) -> str:
+    """Zone of sessions that set none; ours is set to UTC."""
+    row = session.rows("SELECT @@GLOBAL.time_zone AS zone, @@system_time_zone AS system_zone")[0]
+    return str(row["system_zone"] if row["zone"] == "SYSTEM" else row["zone"])
 
 
 def explain(session: Session, query: Query) -> tuple[int, bool]:

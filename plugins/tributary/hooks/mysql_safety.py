@@ -10,6 +10,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed, wa
 from tributary.core.errors import SourceError, SourceUnavailable
 from tributary.core.safety import Reading, Writer
 from tributary.hooks.mysql_errors import code_of
+from tributary.hooks.mysql_replica import committed_gtids, replica_sign
 from tributary.hooks.mysql_session import Row, Session
 from tributary.hooks.mysql_snapshot import clock
 
@@ -27,38 +28,47 @@ _PROCESSES = (
 # trx_started is in the time zone of the operating system, which the session's SYSTEM is, and has no offset. In the hour that autumn
 # repeats it means two moments: the earlier is taken, for a writer that seems older than it is only makes us wait.
 _TRANSACTIONS = """
-SELECT trx_mysql_thread_id AS ID, trx_is_read_only AS READ_ONLY, trx_autocommit_non_locking AS PLAIN_SELECT,
+SELECT trx_mysql_thread_id AS ID, trx_id AS NUMBER, trx_is_read_only AS READ_ONLY, trx_autocommit_non_locking AS PLAIN_SELECT,
        trx_rows_modified AS MODIFIED, trx_state AS STATE, LEFT(trx_query, 120) AS QUERY,
        IF(FROM_UNIXTIME(UNIX_TIMESTAMP(trx_started) - 3600) = trx_started,
           UNIX_TIMESTAMP(trx_started) - 3600, UNIX_TIMESTAMP(trx_started)) AS STARTED
 FROM information_schema.INNODB_TRX"""
 
 
-def read_safety(session: Session) -> Reading:
+def read_safety(session: Session, *, gtids: bool = False) -> Reading:
     """One reading, on a connection of its own.
 
     The order proves it: a statement that has stamped rows before the clock was read is either still running when the process list is
     read, or has by then opened its transaction, which is still open when the transactions are read, or has ended.
 
+    :param gtids: read them too, afterwards, for a replica that must reach them.
     :raises SourceUnavailable: where the server keeps showing an old list of transactions.
+    :raises SourceError: where GTIDs are asked for and it has none.
     """
     now = clock(session)
     processes = session.rows(_PROCESSES, doing="list running statements")
+    writers = _writers(session, processes)
+    sign = replica_sign(session, processes)
+    return Reading(clock=now, writers=writers, replica=sign, gtids=committed_gtids(session) if gtids and not sign else None)
+
+
+def _writers(session: Session, processes: list[Row]) -> tuple[Writer, ...] | None:
     try:
         transactions = _fresh_transactions(session)
     except SourceError as error:
         if code_of(error) != _PROCESS_MISSING:
             raise
         # Without PROCESS the transactions are refused, whereas the process list just shows nobody else.
-        return Reading(clock=now, writers=None)
+        session.execute("ROLLBACK")
+        session.execute("SET SESSION time_zone = '+00:00'")
+        return None
     own = str(session.connection_id)
     harmless = {row["ID"] for row in transactions if _only_reads(row)} | {own}
     users = {row["ID"]: row for row in processes}
-    writers = [
+    return (
         *(_transaction(row, users.get(row["ID"])) for row in transactions if row["ID"] not in harmless and not _has_written_nothing(row)),
         *_statements(processes, harmless),
-    ]
-    return Reading(clock=now, writers=tuple(writers))
+    )
 
 
 def _fresh_transactions(session: Session) -> list[Row]:
@@ -106,6 +116,7 @@ def _transaction(row: Row, process: Row | None) -> Writer:
         user=(process and process["USER"]) or "unknown",
         host=(process and process["HOST"]) or "unknown",
         started_at=datetime.fromtimestamp(float(row["STARTED"] or 0), UTC),
+        transaction=row["NUMBER"],
         doing=row["QUERY"] or (process and process["STATE"]) or f"{(row['STATE'] or '').lower()}, between two statements",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from tributary.core.audit import with_rows
 from tributary.core.checks import parse_checks
 from tributary.core.errors import CheckError
 from tributary.core.fence import joined
@@ -65,18 +66,20 @@ class CheckOperator(StepOperator):
         chunks = read_chunks(lake, plan, manifest_keys)
         parts, nulls = self._final(lake, plan, chunks)
         checks = self._check(lake, plan, parts, nulls)
+        windows = {chunk.index: chunk.window for group in plan.groups for chunk in group}
         staged = Staged(
             attempt=str(uuid4()),
             plan_key=self.plan_key,
             plan_hash=plan.hash,
             position=oldest(chunk.position for chunk in chunks),
-            reads=_reads(plan, chunks),
+            reads=joined(Read(window=windows[chunk.index], position=chunk.position) for chunk in chunks),
             source_rows=sum(chunk.source_rows for chunk in chunks),
             lake_rows=sum(part.rows for part in parts),
             size_bytes=sum(part.size_bytes for part in parts),
             nulls=nulls,
             parts=parts,
             checks=checks,
+            audits=with_rows(plan.audits, ((windows[chunk.index], chunk.source_rows) for chunk in chunks)),
             extract_seconds=sum(lake.get_record(key, Extracted).seconds for key in manifest_keys),
         )
         key = f"{DatasetKeys(plan.dataset, plan.contract.lake.prefix).run(plan.run_id, staged.attempt)}/staged.json"
@@ -118,8 +121,3 @@ class CheckOperator(StepOperator):
             results = tuple(rows.run(check) for check in checks)
         refuse(plan, problems, results)
         return results
-
-
-def _reads(plan: Plan, chunks: tuple[ReadChunk, ...]) -> tuple[Read, ...]:
-    windows = {chunk.index: chunk.window for group in plan.groups for chunk in group}
-    return joined(Read(window=windows[chunk.index], position=chunk.position) for chunk in chunks)

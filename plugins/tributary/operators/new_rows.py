@@ -98,7 +98,9 @@ class NewRows:
         )
 
     def _day(self, column: str) -> str:
-        return day_of(column, zone=self.plan.contract.timezone, aware=self.types[column] == "TIMESTAMP WITH TIME ZONE")
+        aware = self.types[column] == "TIMESTAMP WITH TIME ZONE"
+        contract = self.plan.contract
+        return day_of(column, zone=contract.partition_zone.key, aware=aware, naive=contract.naive_zone.key)
 
 
 def refuse(plan: Plan, problems: Sequence[str], results: Sequence[CheckResult]) -> None:

@@ -10,9 +10,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from tributary.core.errors import WindowError
 from tributary.core.keys import DatasetKeys
-from tributary.core.plan import Plan, chunks, grouped
+from tributary.core.plan import Plan, chunks, grouped, reread_chunks
 from tributary.core.source_table import fit
 from tributary.core.window import Window
+from tributary.operators.audit import last_counts, recount
 from tributary.operators.base import StepOperator
 from tributary.settings import load_dataset
 
@@ -27,7 +28,8 @@ PLAN_KEY = "plan_key"
 
 
 class PlanOperator(StepOperator):
-    """Second step. Reads the live schema against the contract, chooses chunks and groups them into tasks.
+    """Second step. Reads the live schema against the contract, counts the windows before its own again, chooses chunks and groups them
+    into tasks. A window that has more rows than when it was read joins the plan.
 
     :param dataset: name of the dataset's folder.
     :param safe: (templated) what `WaitUntilSafeOperator` returned.
@@ -65,7 +67,12 @@ class PlanOperator(StepOperator):
 
         table = source.describe(contract.source.schema_name, contract.source.table_name)
         fit(contract, table)
+        audits = () if contract.mode == "snapshot" else recount(source, contract, table, last_counts(lake, contract, window))
+        late = [audit for audit in audits if audit.missed]
+        for audit in late:
+            self.log.warning("late rows: %s; the window is read again", audit)
         pieces = chunks(contract, window)
+        again = reread_chunks(contract, window, audits, after=len(pieces))
         expected = source.explain_rows(window_query(contract, table, window if contract.cursor else None))
         plan = Plan(
             dataset=contract.dataset,
@@ -74,16 +81,22 @@ class PlanOperator(StepOperator):
             window=window,
             contract=contract,
             table=table,
-            groups=grouped(pieces, rows_estimate=expected.rows, rows_per_task=contract.extract.rows_per_task),
+            groups=(
+                *grouped(pieces, rows_estimate=expected.rows, rows_per_task=contract.extract.rows_per_task),
+                *grouped(again, rows_estimate=sum(a.source_rows for a in late), rows_per_task=contract.extract.rows_per_task),
+            ),
             guarantee=self.safe["guarantee"],
-            labels=tuple(self.safe["labels"]),
+            labels=(*self.safe["labels"], *(f"late rows: {audit}; this run read the window again" for audit in late)),
+            audits=audits,
             transform_sql=folder.sql("transform"),
             checks_sql=folder.sql("checks"),
         )
         key = f"{keys.run(plan.run_id, plan.attempt)}/plan.json"
         lake.put_record(key, plan)
         context["ti"].xcom_push(key=PLAN_KEY, value=key)
-        self.log.info("planned %s %s: %d chunks in %d tasks, plan %s", plan.dataset, window, len(pieces), len(plan.groups), lake.uri(key))
+        self.log.info(
+            "planned %s %s: %d chunks in %d tasks, plan %s", plan.dataset, window, len(pieces) + len(again), len(plan.groups), lake.uri(key)
+        )
         return list(range(len(plan.groups)))
 
     @staticmethod

@@ -35,7 +35,8 @@ class PublishOperator(StepOperator):
 
     A retry after a crash at any point finds what was done and does the rest: a commit is recognised by its attempt, the certificate
     and the events are made in every case. The asset named like the dataset gets one event; `<dataset>/day` one per changed partition
-    day. Returns `{outcome, rows, bytes, lake_version, days}`; `days` is a number.
+    day; their extra carries guarantee and labels, as does what this returns: `{outcome, rows, bytes, lake_version, days, guarantee,
+    labels}`; `days` is a number.
     """
 
     template_fields = ("staged_key",)
@@ -73,12 +74,16 @@ class PublishOperator(StepOperator):
             published.outcome, plan.dataset, plan.window, f"{published.rows:,}", size_bytes / 1e6, len(published.days),
             published.lake_version, lake.uri(key),
         )  # fmt: skip
+        for label in (*plan.labels, *published.labels):
+            self.log.warning("%s", label)
         return {
             "outcome": published.outcome,
             "rows": published.rows,
             "bytes": size_bytes,
             "lake_version": published.lake_version,
             "days": len(published.days),
+            "guarantee": plan.guarantee,
+            "labels": [*plan.labels, *published.labels],
         }
 
     def _tell(self, context: Context, plan: Plan, published: Published, certificate_key: str) -> None:
@@ -86,6 +91,8 @@ class PublishOperator(StepOperator):
             "window": {"start": plan.window.start.isoformat(), "end": plan.window.end.isoformat()},
             "rows": published.rows,
             "outcome": published.outcome,
+            "guarantee": plan.guarantee,
+            "labels": [*plan.labels, *published.labels],
             "certificate": certificate_key,
         }
         for outlet in self.outlets:
@@ -114,6 +121,7 @@ def certificate(plan: Plan, staged: Staged, published: Published) -> Certificate
         size_bytes=staged.size_bytes,
         nulls=staged.nulls,
         checks=staged.checks,
+        audits=staged.audits,
         parts=published.parts,
         attempt=staged.attempt,
         run_id=plan.run_id,

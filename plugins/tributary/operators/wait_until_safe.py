@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tributary.core.errors import WindowError
-from tributary.core.safety import Verdict, judge
+from tributary.core.safety import Verdict, Watch
 from tributary.operators.base import StepOperator
 from tributary.operators.run_context import window_of
 from tributary.settings import load_dataset
@@ -46,23 +46,22 @@ class WaitUntilSafeOperator(StepOperator):
             # One consistent snapshot of the whole table has no open end: a late writer is in the next one.
             return self._result(window, Verdict(safe=True, guarantee="exact"))
 
-        from tributary.hooks.mysql_arrow import MySqlArrowHook
+        # Here and not above: the driver is slow to import, and DAG files are parsed all the time.
+        from tributary.hooks.window_safety import look
 
-        reading = MySqlArrowHook(contract.source.connection).read_safety()
-        verdict = judge(window, reading, margin=contract.margin, lag=timedelta(seconds=contract.wait.lag_s))
+        verdict = look(Watch.of(contract), window)
         if not verdict.safe:
             self.log.info("window %s is not safe yet: %s", window, verdict.waiting_for)
-            self._wait(contract, window)
+            self._wait(contract, window, verdict)
         return self._result(window, verdict)
 
-    def _wait(self, contract: Contract, window: Window) -> NoReturn:
+    def _wait(self, contract: Contract, window: Window, verdict: Verdict) -> NoReturn:
         self.defer(
             trigger=SafeWindowTrigger(
-                conn_id=contract.source.connection,
+                watch=Watch.of(contract).model_dump(),
+                suspects=verdict.model_dump(mode="json")["suspects"],
                 start=window.start.isoformat(),
                 end=window.end.isoformat(),
-                margin_s=contract.margin.total_seconds(),
-                lag_s=contract.wait.lag_s,
                 poll_s=self.poll_s,
                 give_up_at=(datetime.now(UTC) + timedelta(seconds=contract.wait.max_wait_s)).isoformat(),
             ),
@@ -80,12 +79,14 @@ class WaitUntilSafeOperator(StepOperator):
         if not verdict.safe:
             raise WindowError(
                 f"{self.dataset} {window}: still not safe to read after {max_wait_s} s: {verdict.waiting_for}; nothing was read. "
-                "End that transaction (or raise wait.max_wait_s), then clear this task"
+                f"{verdict.fix} (or raise wait.max_wait_s), then clear this task"
             )
         return self._result(window, verdict)
 
     def _result(self, window: Window, verdict: Verdict) -> dict[str, Any]:
-        self.log.info("window %s is safe to read, guarantee %s %s", window, verdict.guarantee, "; ".join(verdict.labels))
+        self.log.info("window %s is safe to read, guarantee %s", window, verdict.guarantee)
+        for label in verdict.labels:
+            self.log.warning("%s", label)
         return {
             "window": {"start": window.start.isoformat(), "end": window.end.isoformat()},
             "guarantee": verdict.guarantee,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tributary.core.fence import Commit, own, remaining, taken
@@ -85,11 +86,10 @@ class DeltaMerge:
         if self.contract.partition:
             by = self.contract.partition.by
             zone_aware = parts.field(by).type.tz is not None
-            day = f", {day_of(by, zone=self.contract.timezone, aware=zone_aware)} AS {identifier(self.contract.partition.column)}"
-        keep = " AND ".join(
-            f"NOT ({cursor} >= {time_literal(window.start, aware=aware)} AND {cursor} < {time_literal(window.end, aware=aware)})"
-            for window in newer
-        )
+            zones = {"zone": self.contract.partition_zone.key, "naive": self.contract.naive_zone.key}
+            day = f", {day_of(by, aware=zone_aware, **zones)} AS {identifier(self.contract.partition.column)}"
+        literal = partial(time_literal, aware=aware, naive=self.contract.naive_zone)
+        keep = " AND ".join(f"NOT ({cursor} >= {literal(window.start)} AND {cursor} < {literal(window.end)})" for window in newer)
         scan = parquet_scan([self.hook.uri(part.key) for part in staged.parts])
         return (
             f"SELECT *{day} FROM {scan} WHERE {keep or 'true'} "  # noqa: S608 (identifiers and literals are quoted)

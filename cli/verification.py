@@ -202,6 +202,8 @@ class Verification:
         report.changed_since += len(found) - len(report.findings)
         units = [unit for window in report.windows for _, unit in window.days(self._contract.zone)]
         report.repair = to_repair(report.findings, units, report.unlisted, replaces=self._contract.mode == "append")
+        report.complete = report.complete and len(report.findings) <= self._limit
+        report.findings = report.findings[: self._limit]
 
     def _scope(self) -> list[Window]:
         start, end = self._asked

@@ -47,7 +47,8 @@ def load(hook: LakeHook, contract: Contract, window: Window, transform: str | No
             batches = (masking.apply(batch) for batch in snapshot.stream(query, source_schema(query.columns), 50_000))
             if transform:
                 schema, batches = _transformed(hook, schema, batches, transform)
-            written = hook.write_part(key := part_key(plan, chunk, attempt), schema, batches)
+            key = part_key(plan, chunk, attempt) if transform is None else lake.keys.delta_part("created_date", chunk.partition, attempt, 1)
+            written = hook.write_part(key, schema, batches)
         parts.append(Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=chunk.partition))
         reads.append(Read(window=chunk.window, position=snapshot.position))
         nulls, rows = written.nulls, rows + written.rows

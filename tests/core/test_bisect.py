@@ -120,8 +120,8 @@ def test_equal_keys_that_cannot_be_cut_are_listed_whole() -> None:
 class SkipsRange(Bisect):
     """Broken on purpose: never looks above the highest boundary."""
 
-    def _cut(self, key_range: KeyRange, side: Side) -> list[KeyRange]:
-        return super()._cut(key_range, side)[:-1]
+    def _cut(self, key_range: KeyRange, side: Side, rows: int) -> list[KeyRange]:
+        return super()._cut(key_range, side, rows)[:-1]
 
 
 def test_a_bisect_that_skips_a_range_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from tributary.core.key_range import DIGEST_STEP, KeyRange
 LIST_ROWS = 1_000
 # Rows that one statement at the source hashes: some seconds of its time.
 STATEMENT_ROWS = 500_000
-# Ranges that one cut makes.
-PIECES = 16
+# Ranges that one cut makes, at most: each is a statement at either side.
+PIECES = 64
 # Hex digits of SHA-256; rows with the same key cannot be cut further.
 _WHOLE_DIGEST = 64
 
@@ -70,7 +70,7 @@ class Bisect:
         :param source, lake: what is known already.
         """
         lake = lake if lake is not None else self.lake.totals(key_range)
-        if source is None and lake.rows > self.statement_rows and (pieces := self._cut(key_range, self.lake)):
+        if source is None and lake.rows > self.statement_rows and (pieces := self._cut(key_range, self.lake, lake.rows)):
             for piece in pieces:
                 yield from self.differing(piece)
             return
@@ -81,18 +81,20 @@ class Bisect:
             yield Differing(key_range, source, lake)
             return
         # The side with more rows knows where to cut: the other may have none there.
-        pieces = self._cut(key_range, self.source if source.rows > lake.rows * 2 else self.lake)
+        side, rows = (self.source, source.rows) if source.rows > lake.rows * 2 else (self.lake, lake.rows)
+        pieces = self._cut(key_range, side, rows)
         if pieces:
             for piece in pieces:
                 yield from self.differing(piece)
         else:
             yield from self._by_digest(key_range, Differing(key_range, source, lake))
 
-    def _cut(self, key_range: KeyRange, side: Side) -> list[KeyRange]:
+    def _cut(self, key_range: KeyRange, side: Side, rows: int) -> list[KeyRange]:
         if key_range.digest:
             return []
+        pieces = min(PIECES, 2 * rows // self.list_rows + 2)
         for column in self.columns:
-            at = side.boundaries(key_range, column, PIECES)
+            at = side.boundaries(key_range, column, pieces)
             if at:
                 return key_range.cut(column, at)
         return []

@@ -57,7 +57,7 @@ class LakeRows:
 
         :param day: SQL of the day.
         """
-        sql = f"SELECT {day} AS day, count(*), {self._sum(self._row)} {self._from_lake} AND {self._where(key_range)} GROUP BY day"
+        sql = f"SELECT {day}, count(*), {self._sum(self._row)} {self._from_lake} AND {self._where(key_range)} GROUP BY 1"
         return {day: Totals(rows, int(total)) for day, rows, total in self._rows(sql)}
 
     def misplaced(self, key_range: KeyRange, column: str, day: str) -> dict[date | None, int]:
@@ -82,7 +82,7 @@ class LakeRows:
         """See `Side`."""
         piece = text.duckdb_digest(self._opened_key, len(key_range.digest) + DIGEST_STEP)
         where = self._where(key_range, opened=True)
-        rows = self._rows(f"SELECT {piece} AS p, count(*), coalesce(sum({PIECE}), 0) FROM opened WHERE {where} GROUP BY p")
+        rows = self._rows(f"SELECT {piece}, count(*), coalesce(sum({PIECE}), 0) FROM opened WHERE {where} GROUP BY 1")
         return {digest: Totals(count, int(total)) for digest, count, total in rows}
 
     def boundaries(self, key_range: KeyRange, column: str, pieces: int) -> Sequence[str]:
@@ -90,9 +90,9 @@ class LakeRows:
         name, where = identifier(column), self._where(key_range, opened=True)
         shown = next(c for c in (*self._comparison.key, self._comparison.cursor) if c is not None and c.name == column).texts.duckdb
         at = ", ".join(str(piece / pieces) for piece in range(1, pieces))
-        cut = f"SELECT unnest(quantile_disc({name}, [{at}])) AS v FROM opened WHERE {where}"
-        above = f"SELECT DISTINCT v FROM ({cut}) WHERE v > (SELECT min({name}) FROM opened WHERE {where}) ORDER BY v"
-        return [value for (value,) in self._rows(f"SELECT {shown.format('v')} FROM ({above}) ORDER BY v")]
+        cut = f"SELECT unnest(quantile_disc({name}, [{at}])) AS __cut FROM opened WHERE {where}"
+        above = f"SELECT DISTINCT __cut FROM ({cut}) WHERE __cut > (SELECT min({name}) FROM opened WHERE {where})"
+        return [value for (value,) in self._rows(f"SELECT {shown.format('__cut')} FROM ({above}) ORDER BY __cut")]
 
     def rows(self, ranges: Sequence[KeyRange]) -> list[RowFacts]:
         """The rows of small ranges, as digests; one reading of the lake for all of them."""

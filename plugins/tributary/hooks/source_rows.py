@@ -52,7 +52,7 @@ class SourceRows:
     def totals_by_digest(self, key_range: KeyRange) -> Mapping[str, Totals]:
         """See `Side`."""
         piece = text.mysql_digest(self._key, len(key_range.digest) + DIGEST_STEP)
-        rows = self._ask(f"SELECT {piece} AS p, COUNT(*) AS n, {self._sum} AS s {self._from(key_range)} GROUP BY p")
+        rows = self._ask(f"SELECT {piece} AS p, COUNT(*) AS n, {self._sum} AS s {self._from(key_range)} GROUP BY 1")
         found = {str(row["p"]): Totals(int(row["n"] or 0), int(row["s"] or 0)) for row in rows}
         self._asked(sum(totals.rows for totals in found.values()))
         return found
@@ -63,9 +63,9 @@ class SourceRows:
         name, shown = quote_ident(column), _sql(self._column(column))
         found: list[str] = []
         for offset in (0, *(rows * piece // pieces for piece in range(1, pieces))):
-            answer = self._ask(f"SELECT {shown} AS v {self._from(key_range)} ORDER BY {name} LIMIT 1 OFFSET {offset:d}")
-            if answer and answer[0]["v"] not in found:
-                found.append(str(answer[0]["v"]))
+            answer = self._ask(f"SELECT {shown} AS __cut {self._from(key_range)} ORDER BY {name} LIMIT 1 OFFSET {offset:d}")
+            if answer and answer[0]["__cut"] not in found:
+                found.append(str(answer[0]["__cut"]))
         return found[1:]  # the least value bounds nothing
 
     def count(self, key_range: KeyRange) -> int:

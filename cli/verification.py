@@ -13,7 +13,7 @@ from cli.console import CommandError
 from cli.gaps import certified
 from tributary.core.bisect import Bisect, Differing, Totals
 from tributary.core.comparison import Comparison, comparison
-from tributary.core.findings import Finding, differences, judged, paired, to_repair
+from tributary.core.findings import Finding, detailed, differences, judged, paired, to_repair
 from tributary.core.key_range import Bound, KeyRange
 from tributary.core.select import bound
 from tributary.core.source_table import fit
@@ -193,10 +193,12 @@ class Verification:
         """Ask both sides for the keys that differ, outside the range in which they did."""
         report = self._report
         found = paired(report.findings)
-        if report.compared.key and report.compared.cursor:
-            alone = [finding.key for finding in found if finding.kind != "changed"]
-            lake, source = self._lake_rows.look_up(alone), self._source_rows.look_up(alone)
-            found = [judged(finding, source.get(finding.key), lake.get(finding.key, ()), self._certified) for finding in found]
+        if report.compared.key:
+            keys = sorted({finding.key for finding in found})
+            lake, source = self._lake_rows.look_up(keys), self._source_rows.look_up(keys)
+            if report.compared.cursor:
+                found = [judged(finding, source.get(finding.key), lake.get(finding.key, ()), self._certified) for finding in found]
+            found = [detailed(finding, source.get(finding.key), lake.get(finding.key, ())) for finding in found]
             found = list({(finding.kind, finding.key, finding.lake, finding.source): finding for finding in found}.values())
         report.findings = [finding for finding in found if finding.kind != "since"]
         report.changed_since += len(found) - len(report.findings)

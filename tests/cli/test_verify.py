@@ -17,7 +17,7 @@ from tests.lake_support import Lake, contract, days
 from tests.loaded_lake import contract_of, load
 from tests.source_database import SourceDatabase, source_database
 from tributary.core import canonical
-from tributary.core.bisect import Bisect, Side
+from tributary.core.bisect import LIST_ROWS, Bisect, Side
 from tributary.core.key_range import KeyRange
 from tributary.hooks.lake import LakeHook
 
@@ -69,7 +69,7 @@ def test_planted_differences_of_every_type_are_found_and_nothing_else(
     assert (code, report["equal"], report["complete"]) == (1, False, True)
     assert listed(report) == expected
     # Digests of small ranges have left the source, and not the table.
-    assert report["source_bytes"] < 100 * 1000 * len(expected) * 8
+    assert report["source_bytes"] < 100 * LIST_ROWS * len(expected)
     cost(capsys, fmt, report)
 
 

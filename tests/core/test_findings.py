@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from tributary.core.canonical import COLUMN_DIGITS
-from tributary.core.findings import Finding, RowFacts, differences, judged, paired, to_repair
+from tributary.core.findings import Finding, RowFacts, detailed, differences, judged, paired, to_repair
 from tributary.core.window import Window
 
 
@@ -16,7 +16,7 @@ def at(number: int) -> str:
 
 
 def row(key: str, digest: str = "a", columns: str = "ab", cursor: int = 2) -> RowFacts:
-    return RowFacts(key, digest, "".join(letter * COLUMN_DIGITS for letter in columns), at(cursor))
+    return RowFacts(key, digest, at(cursor), "".join(letter * COLUMN_DIGITS for letter in columns))
 
 
 CERTIFIED = [day(1, 10)]
@@ -65,3 +65,10 @@ def test_windows_to_repair_are_joined_and_a_merge_takes_nothing_away() -> None:
     assert to_repair(found, units, [], replaces=False) == [day(2, 4)]
     assert to_repair([], units, [day(6, 7)], replaces=False) == [day(6, 7)]
     assert to_repair([Finding("since", "9", row("9"), None)], units, [], replaces=True) == []
+
+
+def test_columns_are_asked_for_where_a_key_differs() -> None:
+    bare = Finding("changed", "1", RowFacts("1", "new", at(2)), RowFacts("1", "old", at(2)))
+    found = detailed(bare, row("1", "new", "ac"), [row("1", "other", "xx"), row("1", "old", "ab")])
+    assert found.columns(("a", "b")) == ("b",)
+    assert detailed(bare, None, []) == bare

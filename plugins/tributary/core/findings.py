@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -20,8 +20,8 @@ class RowFacts:
 
     key: str  # canonical texts of the key columns, between commas
     digest: str  # of the whole row
-    columns: str  # digests of its columns, `COLUMN_DIGITS` each
     cursor: str | None = None  # canonical text
+    columns: str = ""  # digests of its columns, `COLUMN_DIGITS` each, where they were asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Finding:
     lake: RowFacts | None
 
     def columns(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Which of the compared columns differ; none where a side has no row."""
-        if self.source is None or self.lake is None:
+        """Which of the compared columns differ; none where a side has no row, or was not asked for its columns."""
+        if not (self.source and self.lake and self.source.columns and self.lake.columns):
             return ()
         pairs = zip(_pieces(self.source.columns), _pieces(self.lake.columns), strict=True)
         return tuple(name for name, (mine, theirs) in zip(names, pairs, strict=True) if mine != theirs)
@@ -91,6 +91,16 @@ def paired(findings: Iterable[Finding]) -> list[Finding]:
         elif finding.kind != "missing":
             result.append(finding)
     return sorted([*result, *missing.values()], key=lambda finding: finding.key)
+
+
+def detailed(finding: Finding, source: RowFacts | None, lake: Iterable[RowFacts]) -> Finding:
+    """A changed row with the digests of its columns, from what both sides have under its key."""
+    mine, theirs = finding.source, finding.lake
+    if mine and source and source.digest == mine.digest:
+        mine = source
+    if theirs:
+        theirs = next((row for row in lake if row.digest == theirs.digest), theirs)
+    return replace(finding, source=mine, lake=theirs)
 
 
 def judged(finding: Finding, source: RowFacts | None, lake: Sequence[RowFacts], certified: Iterable[Window]) -> Finding:

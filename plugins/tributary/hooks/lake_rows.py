@@ -100,10 +100,10 @@ class LakeRows:
         return self._facts(f"{self._from_lake} AND ({wanted})")
 
     def look_up(self, keys: Sequence[str]) -> dict[str, list[RowFacts]]:
-        """All rows of each key, in any partition; keys that are not there are not in the answer."""
+        """All rows of each key, with their columns' digests, in any partition; keys that are not there are not in the answer."""
         self._duckdb.execute("CREATE OR REPLACE TEMP TABLE wanted AS SELECT unnest($keys) AS k", {"keys": list(keys)})
         found: dict[str, list[RowFacts]] = {}
-        for row in self._facts(f"FROM everything WHERE {self._key} IN (FROM wanted)") if keys else ():
+        for row in self._facts(f"FROM everything WHERE {self._key} IN (FROM wanted)", columns=True) if keys else ():
             found.setdefault(row.key, []).append(row)
         return found
 
@@ -117,10 +117,10 @@ class LakeRows:
     def _opened_key(self) -> str:
         return self._key if self._comparison.key else KEY
 
-    def _facts(self, tail: str) -> list[RowFacts]:
+    def _facts(self, tail: str, *, columns: bool = False) -> list[RowFacts]:
         cursor = _sql(self._comparison.cursor) if self._comparison.cursor else "NULL"
-        digest, columns = text.duckdb_digest(self._row, text.ROW_DIGITS), text.duckdb_columns(self._texts)
-        return [RowFacts(*row) for row in self._rows(f"SELECT {self._key}, {digest}, {columns}, {cursor} {tail}")]
+        digest, more = text.duckdb_digest(self._row, text.ROW_DIGITS), text.duckdb_columns(self._texts) if columns else "''"
+        return [RowFacts(*row) for row in self._rows(f"SELECT {self._key}, {digest}, {cursor}, {more} {tail}")]
 
     @staticmethod
     def _sum(row: str) -> str:

@@ -74,21 +74,15 @@ class SourceRows:
 
     def rows(self, key_range: KeyRange) -> list[RowFacts]:
         """The rows of a small range, as digests."""
-        facts = [
-            f"{self._key} AS k",
-            f"{text.mysql_digest(self._row, text.ROW_DIGITS)} AS d",
-            f"{text.mysql_columns(self._texts)} AS c",
-            f"{self._cursor} AS u",
-        ]
-        return [_facts(row) for row in self._ask(f"SELECT {', '.join(facts)} {self._from(key_range)}")]
+        return [_facts(row) for row in self._ask(f"SELECT {self._facts} {self._from(key_range)}")]
 
     def look_up(self, keys: Sequence[str]) -> dict[str, RowFacts]:
-        """Rows by their key, wherever their cursor stands; keys that are not there are not in the answer."""
+        """Rows by their key, with their columns' digests, wherever their cursor stands; keys that are not there are not in the answer."""
         found: dict[str, RowFacts] = {}
         for at in range(0, len(keys), LOOKUP_KEYS):
             wanted = " OR ".join(self._equals(key) for key in keys[at : at + LOOKUP_KEYS])
-            facts = f"{self._key} AS k, {text.mysql_digest(self._row, text.ROW_DIGITS)} AS d, {text.mysql_columns(self._texts)} AS c"
-            rows = self._ask(f"SELECT {facts}, {self._cursor} AS u FROM {self._table} WHERE {wanted}")
+            columns = text.mysql_columns(self._texts)
+            rows = self._ask(f"SELECT {self._facts}, {columns} AS c FROM {self._table} WHERE {wanted}")
             found |= {facts.key: facts for facts in map(_facts, rows)}
         return found
 
@@ -116,8 +110,9 @@ class SourceRows:
         return f"COALESCE(SUM({text.mysql_piece(self._row)}), 0)"
 
     @property
-    def _cursor(self) -> str:
-        return _sql(self._comparison.cursor) if self._comparison.cursor else "NULL"
+    def _facts(self) -> str:
+        cursor = _sql(self._comparison.cursor) if self._comparison.cursor else "NULL"
+        return f"{self._key} AS k, {text.mysql_digest(self._row, text.ROW_DIGITS)} AS d, {cursor} AS u"
 
     def _ask(self, sql: str) -> list[Row]:
         return self._snapshot.ask(sql, doing=f"compare {self._comparison.table.name}")
@@ -145,4 +140,4 @@ def _sql(column: Compared) -> str:
 
 
 def _facts(row: Row) -> RowFacts:
-    return RowFacts(str(row["k"]), str(row["d"]), str(row["c"]), row["u"])
+    return RowFacts(str(row["k"]), str(row["d"]), row["u"], row.get("c") or "")

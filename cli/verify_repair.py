@@ -24,15 +24,15 @@ def repair(settings: Settings, contract: Contract, report: Report, *, allow_shri
 
     :raises CommandError: where there is no window that a run could repair, the DAG is paused, or a run failed; says what to do.
     """
-    confs = _confs(contract, report, allow_shrink)
+    wanted = confs(contract, report, allow_shrink=allow_shrink)
     since = datetime.now(UTC)
     with AirflowApi(settings) as api:
         if api.is_paused(contract.dataset):
             raise CommandError(
                 f"the DAG {contract.dataset} is paused, and its runs would wait for ever: ./lake airflow dags unpause {contract.dataset}"
             )
-        runs = [f"verify__{since:%Y-%m-%dT%H-%M-%S}__{number}" for number in range(1, len(confs) + 1)]
-        for run_id, conf in zip(runs, confs, strict=True):
+        runs = [f"verify__{since:%Y-%m-%dT%H-%M-%S}__{number}" for number in range(1, len(wanted) + 1)]
+        for run_id, conf in zip(runs, wanted, strict=True):
             api.trigger(contract.dataset, run_id, conf)
             note(f"{contract.dataset}: run {run_id} reads {conf.get('start', 'the whole table')} {conf.get('end', '')}".rstrip())
         waiting = list(runs)
@@ -48,7 +48,11 @@ def repair(settings: Settings, contract: Contract, report: Report, *, allow_shri
             )
 
 
-def _confs(contract: Contract, report: Report, allow_shrink: bool) -> list[dict[str, object]]:
+def confs(contract: Contract, report: Report, *, allow_shrink: bool) -> list[dict[str, object]]:
+    """What each run is given; says which differences no run repairs.
+
+    :raises CommandError: where none would.
+    """
     more = {"allow_shrink": True} if allow_shrink else {}
     extra = sum(finding.kind == "extra" for finding in report.findings)
     if contract.mode == "merge" and extra:

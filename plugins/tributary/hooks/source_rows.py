@@ -19,6 +19,8 @@ from tributary.hooks.mysql_snapshot import Snapshot
 LOOKUP_KEYS = 200
 # Keys fetched in one statement.
 PAGE_ROWS = 20_000
+# The connection is silent while the lake is read; many servers end such ones after minutes.
+WAIT_TIMEOUT_S = 28_800
 
 
 class SourceRows:
@@ -35,6 +37,7 @@ class SourceRows:
         self._texts = [_sql(column) for column in comparison.columns]
         self._row = text.mysql_row(self._texts)
         self._key = text.mysql_row([_sql(column) for column in comparison.key]) if comparison.key else text.mysql_digest(self._row, 64)
+        self._ask(f"SET SESSION wait_timeout = {WAIT_TIMEOUT_S:d}")
         self._forms = {column.name: column.texts.form for column in (*comparison.key, *((comparison.cursor,) if comparison.cursor else ()))}
 
     @property

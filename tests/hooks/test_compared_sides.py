@@ -21,7 +21,6 @@ from tributary.hooks.lake_version import pinned, refuse_moved
 from tributary.hooks.mysql_arrow import MySqlArrowHook
 from tributary.hooks.source_rows import SourceRows
 
-
 pytestmark = pytest.mark.services
 
 EVERYTHING = KeyRange()

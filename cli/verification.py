@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -17,7 +17,7 @@ from tributary.core.findings import Finding, detailed, differences, judged, pair
 from tributary.core.key_range import Bound, KeyRange
 from tributary.core.select import bound
 from tributary.core.source_table import fit
-from tributary.core.window import Window, show, subtract
+from tributary.core.window import Window, show, subtract, union
 from tributary.hooks.lake import LakeHook
 from tributary.hooks.lake_rows import LakeRows
 from tributary.hooks.lake_sql import day_of
@@ -106,7 +106,7 @@ class Verification:
         started = time.monotonic()
         contract = self._contract
         # In this order: what is certified is in the version, and what the version holds was at the source before the snapshot.
-        self._certified = _union([window for window, _ in certified(self._hook, contract)])
+        self._certified = union(window for window, _ in certified(self._hook, contract))
         version = pinned(self._hook, contract)
         if not self._certified or version is None:
             raise CommandError(f"{contract.dataset} was never published, so there is nothing to compare; run its DAG, or see ./lake status")
@@ -246,14 +246,3 @@ class Verification:
 
 def _types(duckdb: DuckDBPyConnection, scan: str) -> dict[str, str]:
     return {row[0]: row[1] for row in duckdb.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()}  # noqa: S608
-
-
-def _union(windows: Sequence[Window]) -> list[Window]:
-    """The windows without overlaps, neighbours joined, oldest first."""
-    joined: list[Window] = []
-    for window in sorted(windows):
-        if joined and window.start <= joined[-1].end:
-            joined[-1] = Window(joined[-1].start, max(joined[-1].end, window.end))
-        else:
-            joined.append(window)
-    return joined

@@ -25,9 +25,6 @@ class Totals:
     rows: int = 0
     checksum: int = 0
 
-    def __add__(self, other: Totals) -> Totals:
-        return Totals(self.rows + other.rows, self.checksum + other.checksum)
-
 
 class Side(Protocol):
     """The source or the lake, as far as a bisect asks it."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from tributary.core.canonical import COLUMN_DIGITS
-from tributary.core.window import Window
+from tributary.core.window import Window, union
 
 Kind = Literal["missing", "extra", "changed", "since"]
 
@@ -144,11 +144,4 @@ def to_repair(findings: Iterable[Finding], units: Sequence[Window], unlisted: It
     """
     cursors = [row.cursor for f in findings if f.kind != "since" for row in (f.source, f.lake if replaces else None) if row and row.cursor]
     moments = [at for at in map(moment, cursors) if at]
-    wanted = sorted({unit for unit in units for at in moments if unit.start <= at < unit.end} | set(unlisted))
-    joined: list[Window] = []
-    for window in wanted:
-        if joined and joined[-1].end == window.start:
-            joined[-1] = Window(joined[-1].start, window.end)
-        else:
-            joined.append(window)
-    return joined
+    return union({unit for unit in units for at in moments if unit.start <= at < unit.end} | set(unlisted))

@@ -87,6 +87,14 @@ class AirflowApi:
             if self._asked("GET", f"{path}/{run_id}").is_error:
                 raise
 
+    def is_paused(self, dag_id: str) -> bool:
+        """Whether the scheduler leaves the DAG's runs alone."""
+        return bool(self._send("GET", f"/api/v2/dags/{dag_id}")["is_paused"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """State of one run: queued, running, success, failed."""
+        return str(self._send("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
     def run_counts(self, dag_ids: Iterable[str]) -> dict[str, dict[str, int]]:
         """DAG -> state -> number of its runs; a DAG without runs is not in it."""
         dags = self._send("GET", "/api/v2/dagStats", params={"dag_ids": list(dag_ids)})["dags"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tributary.core.errors import WindowError
-from tributary.core.window import Window, last_closed, midnight, parse_bound, subtract
+from tributary.core.window import Window, last_closed, midnight, parse_bound, subtract, union
 
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC_ZONE = ZoneInfo("UTC")
@@ -90,6 +90,12 @@ def _merged(taken: list[Window]) -> list[Window]:
         else:
             merged.append(one)
     return merged
+
+
+def test_a_union_has_no_overlaps_and_joins_neighbours() -> None:
+    days = [window(f"2026-01-0{number}", f"2026-01-0{number + 1}") for number in (3, 1, 2, 6)]
+    assert union([*days, window("2026-01-01", "2026-01-03")]) == [window("2026-01-01", "2026-01-04"), window("2026-01-06", "2026-01-07")]
+    assert union([]) == []
 
 
 def test_the_last_closed_window_may_end_this_very_instant() -> None:

@@ -122,6 +122,17 @@ def subtract(window: Window, taken: Iterable[Window]) -> list[Window]:
     return left
 
 
+def union(windows: Iterable[Window]) -> list[Window]:
+    """The windows without overlaps, neighbours joined, oldest first."""
+    joined: list[Window] = []
+    for window in sorted(windows):
+        if joined and window.start <= joined[-1].end:
+            joined[-1] = Window(joined[-1].start, max(joined[-1].end, window.end))
+        else:
+            joined.append(window)
+    return joined
+
+
 def _cut(window: Window, other: Window) -> list[Window]:
     if not window.overlaps(other):
         return [window]

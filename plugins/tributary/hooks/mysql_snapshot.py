@@ -13,7 +13,7 @@ from tributary.core.errors import InexactValueError, SourceError
 from tributary.core.position import Position
 from tributary.core.select import Query
 from tributary.hooks.mysql_errors import code_of
-from tributary.hooks.mysql_session import Session
+from tributary.hooks.mysql_session import Row, Session
 
 # Python objects alive at once: a fetch of rows, before it becomes Arrow. Smaller fetches stay in the processor's cache.
 FETCH_ROWS = 1_000
@@ -42,6 +42,10 @@ class Snapshot:
         """How many rows the query has in this snapshot."""
         rows = self._session.rows(query.count_sql, query.values, doing=f"count {query.table.name}")
         return int(rows[0]["n"] or 0)
+
+    def ask(self, sql: str, *, doing: str) -> list[Row]:
+        """A small result that is seen at the snapshot's moment, as text by column name; the statement is taken as it stands."""
+        return self._session.rows(sql.replace("%", "%%"), doing=doing)
 
     def stream(self, query: Query, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """The rows, as they are, in batches of at most `batch_rows` rows and about 32 MiB; memory is about three times that.

@@ -10,6 +10,7 @@ from tributary.core.errors import ContractError
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
 from tributary.core.staged import Part, Transformed
+from tributary.hooks.transform_columns import EXTRACTED
 from tributary.operators.base import StepOperator
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 # Rows of one Arrow batch between DuckDB and the Parquet writer.
 BATCH_ROWS = 65_536
-# The view that transform.sql reads.
-EXTRACTED = "extracted"
 
 
 class TransformOperator(StepOperator):

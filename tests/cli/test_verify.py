@@ -1,0 +1,288 @@
+"""`./lake verify` on real servers: what was planted is found, exactly, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.stack.settings import Settings
+from tests.cli.conftest import Command, write
+from tests.cli.wide_table import COLUMNS, DAYS, make, planted
+from tests.lake_support import Lake, contract, days
+from tests.loaded_lake import contract_of, load
+from tests.source_database import SourceDatabase, source_database
+from tributary.core import canonical
+from tributary.core.bisect import LIST_ROWS, Bisect, Side
+from tributary.core.key_range import KeyRange
+from tributary.hooks.lake import LakeHook
+
+# Some minutes and gigabytes with 5,000,000: LAKE_VERIFY_ROWS=5000000 ./lake test -- tests/cli/test_verify.py -k 'planted and every'
+ROWS = int(os.environ.get("LAKE_VERIFY_ROWS", "100000"))
+WINDOW = days(1, 1 + DAYS)
+
+
+@pytest.fixture(scope="module")
+def source(settings: Settings) -> Iterator[SourceDatabase]:
+    with source_database(settings) as database:
+        yield database
+
+
+def verified(lake: Command, name: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+    result = lake("verify", name, "--json", *arguments)
+    assert result.stdout, result.stderr
+    return result.exit_code, json.loads(result.stdout)
+
+
+def listed(report: dict[str, Any]) -> dict[tuple[str, str], tuple[str, ...]]:
+    return {(found["kind"], ", ".join(found["key"].values())): tuple(found["columns"]) for found in report["differences"]}
+
+
+# ---- every type, among many rows ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wide(source: SourceDatabase) -> str:
+    """The table with every type, made once: a test puts back what it changed."""
+    make(source, "wide", ROWS)
+    return "wide"
+
+
+@pytest.mark.services
+@pytest.mark.timeout(300 if ROWS <= 100_000 else 7200)
+@pytest.mark.parametrize("fmt", ["delta", "parquet"])
+def test_planted_differences_of_every_type_are_found_and_nothing_else(
+    lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, wide: str, fmt: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(datasets, load(hook, contract_of(source, wide, "append", fmt, key=["v"]), WINDOW))
+    code, report = verified(lake, name)
+    assert (code, report["equal"], report["source_rows"], report["lake_rows"]) == (0, True, ROWS, ROWS)
+    assert report["differences"] == report["to_repair"] == []
+    cost(capsys, fmt, report)
+    with planted(source, wide, ROWS) as expected:
+        assert len(expected) == len(COLUMNS) + 6
+        code, report = verified(lake, name)
+    assert (code, report["equal"], report["complete"]) == (1, False, True)
+    assert listed(report) == expected
+    # Digests of small ranges have left the source, and not the table.
+    assert report["source_bytes"] < 100 * LIST_ROWS * len(expected)
+    cost(capsys, fmt, report)
+
+
+def cost(capsys: pytest.CaptureFixture[str], name: str, report: dict[str, Any]) -> None:
+    with capsys.disabled():
+        print(
+            f"\n{name}: {report['source_rows']:,} rows, {len(report['differences'])} differences, {report['seconds']:.1f} s, "
+            f"{report['source_bytes']:,} bytes from the source, lake {report['lake_bytes']:,} bytes"
+        )
+
+
+# ---- a small table, whose rows tests may change -------------------------------------------------------------------------
+
+SMALL = 6000
+
+
+@pytest.fixture
+def small(source: SourceDatabase) -> str:
+    """A table `small` of six days."""
+    source.run(
+        "DROP TABLE IF EXISTS small",
+        "CREATE TABLE small (id INT, part CHAR(36), created_at DATETIME(6) NOT NULL, updated_at TIMESTAMP(6) NOT NULL, v VARCHAR(300), "
+        "email VARCHAR(50), PRIMARY KEY (part, id), UNIQUE (id), KEY (created_at), KEY (updated_at))",
+        "INSERT INTO small WITH RECURSIVE s AS (SELECT 0 AS n UNION ALL SELECT n + 1 FROM s WHERE n < 999) "
+        "SELECT a.n * 6 + b.n, UUID(), '2026-01-01' + INTERVAL (a.n * 6 + b.n) MINUTE, '2026-01-01' + INTERVAL (a.n * 6 + b.n) MINUTE, "
+        "CONCAT('v', a.n), IF(b.n = 1, NULL, CONCAT(a.n, '@example.org')) FROM s a JOIN s b WHERE b.n < 6",
+    )
+    return "small"
+
+
+@pytest.fixture(params=["append delta", "append parquet", "merge delta", "snapshot delta", "snapshot parquet", "snapshot delta keyless"])
+def dataset(request: pytest.FixtureRequest, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str) -> str:
+    """The table in the lake, in every mode and format; its name."""
+    mode, fmt, *more = request.param.split()
+    if more:
+        source.run("ALTER TABLE small DROP PRIMARY KEY, DROP INDEX id")
+    key: list[str] = [] if more else ["part", "id"]
+    return write(datasets, load(hook, contract_of(source, small, mode, fmt, key=key), days(1, 6)))
+
+
+def ids(report: dict[str, Any]) -> list[tuple[str, str | None]]:
+    return sorted((found["kind"], found["key"].get("id", "?")) for found in report["differences"])
+
+
+@pytest.mark.services
+def test_in_every_mode_what_differs_is_named_and_nothing_else(lake: Command, dataset: str, source: SourceDatabase) -> None:
+    code, report = verified(lake, dataset)
+    assert (code, report["differences"]) == (0, [])
+    source.run(
+        "DELETE FROM small WHERE id = 700",
+        "UPDATE small SET v = NULL, updated_at = updated_at WHERE id = 1500",
+        "INSERT INTO small VALUES (-9, 'Ä', '2026-01-02', '2026-01-02', '', '')",
+    )
+    code, report = verified(lake, dataset)
+    assert code == 1
+    if "id" in report["differences"][0]["key"]:
+        assert ids(report) == [("changed", "1500"), ("extra", "700"), ("missing", "-9")]
+        assert [found["columns"] for found in report["differences"] if found["kind"] == "changed"] == [["v"]]
+    else:  # without a key a changed row is one that went and one that came
+        assert [kind for kind, _ in ids(report)] == ["extra", "extra", "missing", "missing"]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("rows", [0, 20])
+def test_a_lake_that_lacks_a_whole_day_is_listed_up_to_the_limit(
+    lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, rows: int
+) -> None:
+    name = write(datasets, load(hook, contract_of(source, small, "append", key=["part", "id"]), days(1, 6)))
+    source.run("DELETE FROM small WHERE DATE(created_at) = '2026-01-03' AND id % 1440 >= 20" if rows else "DELETE FROM small WHERE 1 = 0")
+    if not rows:
+        source.run(
+            "INSERT INTO small SELECT id + 100000, part, created_at, updated_at, v, email FROM small WHERE DATE(created_at) = '2026-01-03'"
+        )
+    code, report = verified(lake, name, "--limit", "5000")
+    assert (code, report["complete"], len(report["differences"])) == (1, True, 1420 if rows else 1440)
+    code, report = verified(lake, name, "--limit", "10")
+    assert (code, report["complete"]) == (1, False)
+    assert [window["start"][:10] for window in report["to_repair"]] == ["2026-01-03"]
+
+
+class SkipsRange(Bisect):
+    """Broken on purpose: never looks above the highest boundary."""
+
+    def _cut(self, key_range: KeyRange, side: Side, rows: int) -> list[KeyRange]:
+        return super()._cut(key_range, side, rows)[:-1]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("broken", ["bisect", "text", "no null mark"])
+def test_a_broken_verifier_does_not_find_what_was_planted(
+    lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests above fail with it: they have teeth."""
+    name = write(datasets, load(hook, contract_of(source, small, "append", key=["part", "id"]), days(1, 6)))
+    source.run("UPDATE small SET v = '' WHERE id = 1439", "UPDATE small SET v = NULL WHERE id = 0")  # the last and the first of a day
+    source.run("UPDATE small SET email = '' WHERE id = 1")  # was NULL
+    right = [("changed", "0"), ("changed", "1"), ("changed", "1439")]
+    assert ids(verified(lake, name)[1]) == right
+    if broken == "bisect":
+        monkeypatch.setattr("cli.verification.Bisect", SkipsRange)
+    elif broken == "text":
+        monkeypatch.setattr(canonical, "_shortened", lambda _column, inline, _source, whole: inline if whole else _LENGTHS)
+    else:
+        monkeypatch.setattr(canonical, "NULL", "")
+    assert ids(verified(lake, name)[1]) != right
+
+
+_LENGTHS = canonical.Canonical("CAST(LENGTH(COALESCE({}, '')) AS CHAR)", "CAST(strlen(coalesce({}, '')) AS VARCHAR)", "number")
+
+
+# ---- what is no error, and what is not compared -------------------------------------------------------------------------
+
+
+@pytest.mark.services
+def test_what_changed_after_the_certificate_is_told_apart(
+    lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str
+) -> None:
+    name = write(datasets, load(hook, contract_of(source, small, "merge", key=["part", "id"]), days(1, 6)))
+    source.run(
+        "UPDATE small SET v = 'newer', updated_at = '2026-01-09' WHERE id IN (10, 2000, 3000)",
+        "INSERT INTO small VALUES (-1, 'new', '2026-01-08', '2026-01-08', '', '')",
+    )
+    code, report = verified(lake, name)
+    assert (code, report["equal"], report["changed_since"]) == (0, True, 3)
+    source.run("UPDATE small SET v = 'lost', updated_at = '2026-01-05 12:00:00' WHERE id = 11")  # inside a certified window
+    code, report = verified(lake, name)
+    assert (code, report["changed_since"], ids(report)) == (1, 3, [("changed", "11")])
+    assert report["differences"][0]["columns"] == ["updated_at", "v"]
+    # Asked for its old day alone, it is still a changed row and not an extra one.
+    code, report = verified(lake, name, "--from", "2026-01-01", "--to", "2026-01-02")
+    assert (code, ids(report)) == (1, [("changed", "11")])
+    code, report = verified(lake, name, "--from", "2026-01-02", "--to", "2026-01-03")
+    assert (code, report["differences"]) == (0, [])
+
+
+@pytest.mark.services
+def test_masked_columns_and_transforms_say_what_is_compared(
+    lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str
+) -> None:
+    masked = contract_of(source, small, "append", key=["part", "id"], columns={"email": {"mask": "hash"}, "v": {"mask": "redact"}})
+    transform = "SELECT * EXCLUDE (v), upper(v) AS v, 1 AS one FROM extracted"
+    dataset = load(hook, masked, days(1, 6), transform)
+    name = write(datasets, dataset)
+    (datasets / name / "transform.sql").write_text(transform)
+    code, report = verified(lake, name)
+    assert code == 0
+    assert set(report["columns_left_out"]) == {"v", "email", "one"}
+    source.run("UPDATE small SET v = 'unseen' WHERE id = 1", "UPDATE small SET email = 'x' WHERE id IN (2, 7)")  # 7 was NULL
+    code, report = verified(lake, name)
+    assert (code, ids(report)) == (1, [("changed", "7")])
+    (datasets / name / "transform.sql").write_text("SELECT * FROM extracted WHERE id > 5")
+    result = lake("verify", name)
+    assert result.exit_code == 1
+    assert "does not give one row for each row that it reads" in result.stderr
+
+
+@pytest.mark.services
+def test_a_row_in_the_wrong_partition_is_found(lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str) -> None:
+    dataset = load(hook, contract_of(source, small, "append", "parquet", key=["part", "id"]), days(1, 6))
+    name = write(datasets, dataset)
+    first, second = (dataset.keys.published_object("created_date", day) for day, _ in days(1, 3).days(dataset.contract.zone))
+    for new, old in ((second.replace("data", "more"), first),):
+        hook.client.copy_object(Bucket=hook.bucket, Key=new, CopySource={"Bucket": hook.bucket, "Key": old})
+    hook.client.delete_object(Bucket=hook.bucket, Key=first)
+    code, report = verified(lake, name)
+    assert (code, report["misplaced"], report["differences"]) == (1, {"2026-01-02": 1440}, [])
+
+
+@pytest.mark.services
+def test_people_see_the_keys_and_what_to_do(lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str) -> None:
+    name = write(datasets, load(hook, contract_of(source, small, "append", key=["part", "id"]), days(1, 6)))
+    source.run("UPDATE small SET v = 'x' WHERE id = 5")
+    result = lake("verify", name)
+    assert result.exit_code == 1
+    assert "another value  part=" in result.stdout
+    assert "To read again: [2026-01-01, 2026-01-02)" in result.stderr
+    assert "Not compared" not in result.stderr
+
+
+# ---- what cannot be asked -----------------------------------------------------------------------------------------------
+
+
+def test_marts_snapshots_with_dates_and_half_days_are_usage_errors(lake: Command, datasets: Path, unreachable: None) -> None:
+    (datasets / "sales").mkdir()
+    (datasets / "sales" / "mart.sql").write_text("SELECT 1")
+    snapshot = contract("snapshot")
+    append = contract("append")
+    for each in (snapshot, append):
+        (datasets / each.dataset).mkdir()
+        (datasets / each.dataset / "dataset.yaml").write_text(json.dumps(each.model_dump(mode="json", exclude_defaults=True)))
+    asked = {
+        ("sales",): "is a mart",
+        (snapshot.dataset, "--from", "2026-01-01"): "is a snapshot",
+        (append.dataset, "--from", "2026-01-01T05:00:00Z", "--to", "2026-01-02"): "cuts a partition in half",
+        (append.dataset, "--from", "tomorrow"): "neither a day",
+        (append.dataset, "--allow-shrink"): "for --repair",
+    }
+    for arguments, said in asked.items():
+        result = lake("verify", *arguments)
+        assert result.exit_code == 2, arguments
+        assert said in " ".join(result.stderr.replace("│", " ").split()), result.stderr
+    assert lake("verify", "nothing").exit_code == 1
+
+
+@pytest.mark.services
+def test_what_was_never_published_is_no_equality(lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str) -> None:
+    name = write(datasets, Lake(hook, contract_of(source, small, "append", key=["part", "id"])))
+    result = lake("verify", name)
+    assert result.exit_code == 1
+    assert "was never published" in result.stderr
+    name = write(datasets, load(hook, contract_of(source, small, "append", key=["part", "id"]), days(1, 3)))
+    result = lake("verify", name, "--from", "2026-01-03", "--to", "2026-01-05")
+    assert result.exit_code == 1
+    assert "nothing from 2026-01-03 to 2026-01-05 is certified" in result.stderr
+    code, report = verified(lake, name, "--from", "2026-01-02", "--to", "2026-01-05")
+    assert (code, report["uncertified"]) == (0, ["2026-01-03", "2026-01-04"])

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from tributary.core.errors import WindowError
 from tributary.core.keys import DatasetKeys
-from tributary.core.plan import Plan, chunks, grouped
+from tributary.core.plan import Plan
 from tributary.core.source_table import fit
 from tributary.core.window import Window
 from tributary.operators.base import StepOperator
@@ -52,7 +52,6 @@ class PlanOperator(StepOperator):
     def run(self, context: Context) -> list[int]:
         """Write the plan."""
         # Here and not above: the driver and pyarrow are slow to import, and DAG files are parsed all the time.
-        from tributary.core.select import window_query
         from tributary.hooks.lake import LakeHook
         from tributary.hooks.mysql_arrow import MySqlArrowHook
 
@@ -65,8 +64,7 @@ class PlanOperator(StepOperator):
 
         table = source.describe(contract.source.schema_name, contract.source.table_name)
         fit(contract, table)
-        pieces = chunks(contract, window)
-        expected = source.explain_rows(window_query(contract, table, window if contract.cursor else None))
+        chunked = source.chunks(contract, table, window)
         plan = Plan(
             dataset=contract.dataset,
             run_id=context["run_id"],
@@ -74,16 +72,20 @@ class PlanOperator(StepOperator):
             window=window,
             contract=contract,
             table=table,
-            groups=grouped(pieces, rows_estimate=expected.rows, rows_per_task=contract.extract.rows_per_task),
+            groups=chunked.groups(contract),
+            consistency=contract.consistency,
             guarantee=self.safe["guarantee"],
-            labels=tuple(self.safe["labels"]),
+            labels=(*self.safe["labels"], *chunked.labels(contract)),
             transform_sql=folder.sql("transform"),
             checks_sql=folder.sql("checks"),
         )
         key = f"{keys.run(plan.run_id, plan.attempt)}/plan.json"
         lake.put_record(key, plan)
         context["ti"].xcom_push(key=PLAN_KEY, value=key)
-        self.log.info("planned %s %s: %d chunks in %d tasks, plan %s", plan.dataset, window, len(pieces), len(plan.groups), lake.uri(key))
+        self.log.info(
+            "planned %s %s: %d chunks in %d tasks, plan %s", plan.dataset, window, len(chunked.chunks), len(plan.groups), lake.uri(key)
+        )
+        self.log.info("chunks: %s", chunked.how)
         return list(range(len(plan.groups)))
 
     @staticmethod

@@ -42,15 +42,13 @@ class Chunked:
 
 
 def chunked(session: Session, contract: Contract, table: SourceTable, window: Window) -> Chunked:
-    """Cut what the run reads. A small window or table, the usual case, is not cut and costs one question.
+    """Cut what the run reads. A small window or table, the usual case, is not cut and costs two questions.
 
     :raises WindowError: where an append window cuts a partition in half.
     """
     pieces = chunks(contract, window)
     whole = window_query(contract, table, window if contract.cursor else None)
     rows, _ = mysql_catalog.explain(session, whole)
-    if rows <= _SMALL_ROWS and rows <= contract.extract.rows_per_chunk:
-        return Chunked(tuple(pieces), rows, "too small to be cut")
     target = _target(session, contract, table)
     if rows <= target:
         return Chunked(tuple(pieces), rows, "too small to be cut")
@@ -67,10 +65,6 @@ def chunked(session: Session, contract: Contract, table: SourceTable, window: Wi
             cuts.append(piece.model_copy(update={"index": len(cuts), "keys": keys, "rows": sized.rows}))
     names = ", ".join(column.name for column in key.columns)
     return Chunked(tuple(cuts), sum(chunk.rows or 0 for chunk in cuts), f"cut along ({names}), about {target:,} rows each at most")
-
-
-# Below this many rows nobody needs to know how wide they are.
-_SMALL_ROWS = 10_000
 
 
 def _target(session: Session, contract: Contract, table: SourceTable) -> int:

@@ -30,6 +30,7 @@ class Preview:
     window: Window
     verdict: Verdict
     groups: tuple[tuple[Chunk, ...], ...]
+    cut: str  # how the chunks were made
     rows_estimate: int
     columns: tuple[tuple[str, str, str], ...]  # name, MySQL type, lake type
 
@@ -63,9 +64,7 @@ def preview_of(dataset: str, start: str | None, end: str | None) -> Preview:
 
     :raises ContractError, WindowError, SourceError, SourceUnavailable: what would stop a run, with what to do.
     """
-    from tributary.core.plan import chunks, grouped
     from tributary.core.run_window import run_window
-    from tributary.core.select import window_query
     from tributary.core.source_table import fit
     from tributary.hooks.mysql_arrow import MySqlArrowHook
     from tributary.settings import load_dataset
@@ -76,16 +75,15 @@ def preview_of(dataset: str, start: str | None, end: str | None) -> Preview:
     window = run_window(contract, run_type="manual", conf=conf, interval=(None, None), now=source.clock())
     live = source.describe(contract.source.schema_name, contract.source.table_name)
     fit(contract, live)
-    pieces = chunks(contract, window)
-    query = window_query(contract, live, None if contract.mode == "snapshot" else window)
-    rows = source.explain_rows(query).rows
+    chunked = source.chunks(contract, live, window)
     return Preview(
         contract=contract,
         live=live,
         window=window,
         verdict=_verdict(contract, window),
-        groups=grouped(pieces, rows_estimate=rows, rows_per_task=contract.extract.rows_per_task),
-        rows_estimate=rows,
+        groups=chunked.groups(contract),
+        cut=chunked.how,
+        rows_estimate=chunked.rows,
         columns=tuple(_columns(contract, live)),
     )
 
@@ -126,11 +124,11 @@ def _show(preview: Preview) -> None:
         ("guarantee", "; ".join((verdict.guarantee, *verdict.labels))),
         ("safe", safe),
         ("rows", f"about {preview.rows_estimate:,}"),
-        ("chunks", f"{preview.chunks} in {len(preview.groups)} extract tasks"),
+        ("chunks", f"{preview.chunks} in {len(preview.groups)} extract tasks; {preview.cut}"),
     ]
     table(["plan", contract.dataset], facts)
     rows = [(chunk.index, task, _range(chunk)) for task, group in enumerate(preview.groups) for chunk in group]
-    if rows and contract.mode != "snapshot":
+    if contract.mode != "snapshot" or len(rows) > 1:
         table(["chunk", "task", "range"], rows[:SHOWN_CHUNKS], right=("chunk", "task"))
         if len(rows) > SHOWN_CHUNKS:
             note(f"… and {len(rows) - SHOWN_CHUNKS} more chunks; --json lists all")
@@ -138,7 +136,8 @@ def _show(preview: Preview) -> None:
 
 
 def _range(chunk: Chunk) -> str:
-    return str(chunk.window) if chunk.window else "the whole table"
+    where = str(chunk.window) if chunk.window else "the whole table"
+    return f"{where}, {chunk.keys}" if chunk.keys else where
 
 
 def _as_json(preview: Preview) -> dict[str, Any]:
@@ -156,6 +155,11 @@ def _as_json(preview: Preview) -> dict[str, Any]:
         "safe": preview.verdict.safe,
         "waiting_for": preview.verdict.waiting_for,
         "rows_estimate": preview.rows_estimate,
-        "groups": [[{"chunk": chunk.index, "window": bounds(chunk.window)} for chunk in group] for group in preview.groups],
+        "groups": [[_chunk(chunk, bounds(chunk.window)) for chunk in group] for group in preview.groups],
         "columns": [{"name": name, "source": source, "lake": lake} for name, source, lake in preview.columns],
     }
+
+
+def _chunk(chunk: Chunk, window: dict[str, datetime] | None) -> dict[str, Any]:
+    shown: dict[str, Any] = {"chunk": chunk.index, "window": window}
+    return shown | {"keys": str(chunk.keys), "rows_estimate": chunk.rows} if chunk.keys else shown

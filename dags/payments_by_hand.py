@@ -39,7 +39,9 @@ def payments_by_hand() -> None:
     wait = WaitUntilSafeOperator(task_id="wait_until_safe", dataset="payments")
     plan = PlanOperator(task_id="plan", dataset="payments", safe=wait.output)
     plan_key = XComArg(plan, PLAN_KEY)
-    extract = ExtractOperator.partial(task_id="extract", dataset="payments", plan_key=plan_key).expand(group=plan.output)
+    extract = ExtractOperator.partial(task_id="extract", dataset="payments", plan_key=plan_key, pool="source_shop").expand(
+        group=plan.output
+    )
     check = CheckOperator(task_id="check", dataset="payments", plan_key=plan_key, manifests=extract.output)
     publish = PublishOperator(task_id="publish", dataset="payments", staged_key=check.output, outlets=[PAYMENTS])
 

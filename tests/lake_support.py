@@ -25,7 +25,7 @@ from tributary.core.source_table import SourceTable
 from tributary.core.staged import Extracted, Part, Read, ReadChunk, Staged
 from tributary.core.window import Window
 from tributary.hooks.lake import LakeHook
-from tributary.operators.extract import part_key
+from tributary.operators.chunk_reader import part_key
 from tributary.publishers.choose import publisher_for
 from tributary.publishers.published import Published
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
+from pathlib import Path
 
 import MySQLdb
 
@@ -21,19 +22,29 @@ def run(settings: Settings, step: str, report: Callable[[str], None]) -> None:
 
 
 def _airflow(settings: Settings, report: Callable[[str], None]) -> None:
-    """Schema and admin user, once per Airflow version; the mark lies beside the data that it describes."""
+    """Schema and admin user, once per Airflow version; pools, once per set of contracts. The marks lie beside the data they describe."""
     versions = [f"{name}=={version(name)}" for name in ("apache-airflow", "apache-airflow-providers-fab")]
-    mark = settings.data / "airflow" / f"set-up-{hashlib.sha256(' '.join(versions).encode()).hexdigest()[:12]}"
-    if mark.exists():
-        return
-    report("database schema and admin user")
-    home = settings.data / "airflow"
-    home.mkdir(exist_ok=True)
-    # Airflow would write a file with all defaults and secrets of its own; every setting of ours is in the environment.
-    (home / "airflow.cfg").write_text("# Settings are in config/airflow.env and .lake/.env\n")
     env = settings.airflow_env() | {"LAKE_ADMIN_PASSWORD": settings["AIRFLOW_ADMIN_PASSWORD"], "LAKE_SERVICE": "airflow-setup"}
-    _logged(settings, "airflow-setup", ["-m", "cli.stack.airflow_setup"], env)
+    home = settings.data / "airflow"
+    mark = home / f"set-up-{_digest(versions)}"
+    pools = home / f"pools-{_digest(file.read_text() for file in sorted(Path(env['TRIBUTARY_SQL_DIR']).glob('*/dataset.yaml')))}"
+    if mark.exists() and pools.exists():
+        return
+    if mark.exists():
+        report("pools of the sources")
+        _logged(settings, "airflow-setup", ["-m", "cli.stack.airflow_pools"], env)
+    else:
+        report("database schema, admin user and pools")
+        home.mkdir(exist_ok=True)
+        # Airflow would write a file with all defaults and secrets of its own; every setting of ours is in the environment.
+        (home / "airflow.cfg").write_text("# Settings are in config/airflow.env and .lake/.env\n")
+        _logged(settings, "airflow-setup", ["-m", "cli.stack.airflow_setup"], env)
     mark.touch()
+    pools.touch()
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.sha256(" ".join(texts).encode()).hexdigest()[:12]
 
 
 def _shop(settings: Settings, report: Callable[[str], None]) -> None:

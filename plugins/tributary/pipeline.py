@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, XComArg
 
 from tributary.core.contract import Contract
 from tributary.core.keys import DatasetKeys
+from tributary.core.source_pool import pool_name
 from tributary.operators.check import CheckOperator
 from tributary.operators.extract import ExtractOperator
 from tributary.operators.plan import PLAN_KEY, PlanOperator
@@ -102,7 +103,13 @@ def chain(contract: Contract, *, transformed: bool) -> PublishOperator:
     plan = PlanOperator(task_id="plan", safe=wait.output, **common)
     plan_key = XComArg(plan, PLAN_KEY)
     extract = ExtractOperator.partial(
-        task_id="extract", plan_key=plan_key, map_index_template=ExtractOperator.LABEL_TEMPLATE, **common
+        task_id="extract",
+        plan_key=plan_key,
+        map_index_template=ExtractOperator.LABEL_TEMPLATE,
+        # A slot for each connection: the pool is what all datasets together may take of the source.
+        pool=pool_name(contract.source.connection),
+        pool_slots=contract.extract.connections,
+        **common,
     ).expand(group=plan.output)
     transform = TransformOperator(task_id="transform", plan_key=plan_key, manifests=extract.output, **common) if transformed else None
     check = CheckOperator(

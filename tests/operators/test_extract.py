@@ -24,7 +24,8 @@ from tributary.core.staged import Extracted
 from tributary.core.window import Window
 from tributary.hooks.lake import LakeHook
 from tributary.hooks.mysql_snapshot import Snapshot
-from tributary.operators.extract import ExtractOperator, label
+from tributary.operators.chunk_reader import label
+from tributary.operators.extract import ExtractOperator
 
 pytestmark = pytest.mark.services
 

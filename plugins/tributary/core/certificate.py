@@ -8,10 +8,10 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from tributary.core.audit import Audited, Counted
-from tributary.core.plan import Guarantee
+from tributary.core.plan import Consistency, Guarantee
 from tributary.core.position import Position
 from tributary.core.record import Record
-from tributary.core.staged import CheckResult, Part
+from tributary.core.staged import CheckResult, Part, Rung
 from tributary.core.window import Window, subtract
 
 Outcome = Literal["published", "already", "superseded"]
@@ -27,6 +27,8 @@ class Certificate(Record):
     outcome: Outcome  # already: the same attempt had been committed before · superseded: data read later was there
     guarantee: Guarantee
     labels: tuple[str, ...]
+    consistency: Consistency | None = None  # exact: all chunks show one moment; None: written before this was recorded
+    rungs: tuple[Rung, ...] = ()  # how that was had
     position: Position
     source_rows: int  # counted by the server in the snapshots that were read, of the window and of what `audits` made the run read again
     lake_rows: int  # counted by decoding the written parts; differs from source_rows only behind a transform.sql

@@ -45,6 +45,14 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
+class Limits(_Strict):
+    """When the source has enough to do: extraction then waits before it reads the next chunk."""
+
+    threads_running: int | None = Field(None, ge=1, description="wait while more statements than this run on the server at once")
+    replica_lag_s: int | None = Field(None, ge=0, description="wait while the replica that is read is further behind than this, in seconds")
+    max_wait_s: int = Field(1800, ge=0, description="seconds after which a task that waits gives up, to be tried again later")
+
+
 class Source(_Strict):
     """Where the rows come from."""
 
@@ -56,6 +64,7 @@ class Source(_Strict):
         "the server takes the writes itself, though it looks like a replica",
         pattern=r"^[A-Za-z0-9_.-]+$",
     )
+    limits: Limits = Limits()
 
     @field_validator("table")
     @classmethod
@@ -131,6 +140,14 @@ class Extract(_Strict):
 
     batch_rows: int = Field(50_000, ge=1, description="rows held in memory at once")
     rows_per_task: int = Field(2_000_000, ge=1, description="estimated rows that one extract task reads: some minutes of work")
+    rows_per_chunk: int = Field(1_000_000, ge=1, description="rows of one chunk, which becomes one part and is what a retry repeats")
+    mb_per_chunk: int = Field(512, ge=1, description="megabytes of one chunk as the source stores them, where that is fewer rows")
+    connections: int = Field(1, ge=1, le=64, description="connections that read one task's chunks; each takes a slot of the source's pool")
+    consistency: Literal["exact", "per_chunk"] | None = Field(
+        None,
+        description="exact: all chunks see one moment, in one task (default of mode snapshot) · per_chunk: each chunk its own, on any "
+        "worker (default of modes append and merge, whose windows are closed)",
+    )
     statement_timeout_s: int = Field(3600, ge=1, description="a query that runs longer is ended by the server")
 
 
@@ -235,6 +252,11 @@ class Contract(_Strict):
     def margin(self) -> timedelta:
         """How long after a window's end the cursor's clock may still stamp rows into it."""
         return timedelta(seconds=self.cursor.margin_s if self.cursor else 0)
+
+    @property
+    def consistency(self) -> Literal["exact", "per_chunk"]:
+        """What the chunks of a run share."""
+        return self.extract.consistency or ("exact" if self.mode == "snapshot" else "per_chunk")
 
     @property
     def hash(self) -> str:

@@ -51,6 +51,10 @@ class DatasetKeys:
         """A part that later steps read and readers never see."""
         return f"{self.run(run_id, attempt)}/part-{number:05d}.parquet"
 
+    def chunk_record(self, run_id: str, plan_hash: str, index: int) -> str:
+        """The record that a chunk of a plan is written: the same key for every attempt, so that a retry finds it."""
+        return f"{self.run(run_id, 'chunks')}/{plan_hash}/{index:05d}.json"
+
     def certificate(self, window: Window, attempt: str) -> str:
         """One per publish: a second writing of the same publish meets the same key."""
         return f"{self.certificates}/{window.label}/{attempt}.json"

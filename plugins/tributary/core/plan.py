@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import date
+from itertools import accumulate
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from tributary.core.audit import Audited, reread
+from tributary.core.chunks import KeyRange
 from tributary.core.contract import Contract
 from tributary.core.record import Record
 from tributary.core.source_table import SourceTable
@@ -18,6 +20,7 @@ from tributary.core.window import Window
 MAX_GROUPS = 64
 
 Guarantee = Literal["exact", "reduced"]
+Consistency = Literal["exact", "per_chunk"]
 
 
 class Chunk(Record):
@@ -26,6 +29,8 @@ class Chunk(Record):
     index: int
     window: Window | None = None  # range of the cursor; None: the whole table
     partition: date | None = None  # the one partition that all rows of the chunk belong to, where that is known
+    keys: KeyRange | None = None  # range of a key, inside the window; None: all of it
+    rows: int | None = None  # estimate, where the chunk was cut along a key
 
 
 class Plan(Record):
@@ -39,6 +44,7 @@ class Plan(Record):
     table: SourceTable
     groups: tuple[tuple[Chunk, ...], ...]  # one extract task each
     guarantee: Guarantee  # exact: no transaction could still stamp rows into the window; reduced: only waited
+    consistency: Consistency = "per_chunk"  # exact: all chunks are read at one moment, by one task
     labels: tuple[str, ...] = ()  # what a reader of the certificate should know, such as why the guarantee is reduced
     audits: tuple[Audited, ...] = ()  # windows of earlier runs; those with more rows than before are among the chunks
     transform_sql: str | None = None
@@ -78,15 +84,22 @@ def reread_chunks(contract: Contract, window: Window, audits: Iterable[Audited],
 
 
 def grouped(pieces: list[Chunk], *, rows_estimate: int, rows_per_task: int) -> tuple[tuple[Chunk, ...], ...]:
-    """The chunks in consecutive groups of about `rows_per_task` rows each, at most one group a chunk and `MAX_GROUPS` in all."""
+    """The chunks in consecutive groups of about `rows_per_task` rows each, at most one group a chunk and `MAX_GROUPS` in all.
+
+    Chunks without an estimate of their own are taken to be equal.
+    """
     if not pieces:
         return ()
     wanted = -(-rows_estimate // rows_per_task) or 1
     count = min(wanted, len(pieces), MAX_GROUPS)
-    size, larger = divmod(len(pieces), count)
-    groups, at = [], 0
-    for index in range(count):
-        until = at + size + (index < larger)
-        groups.append(tuple(pieces[at:until]))
-        at = until
-    return tuple(groups)
+    known = [piece.rows for piece in pieces if piece.rows is not None]
+    rest = max(rows_estimate - sum(known), 0) / max(1, len(pieces) - len(known))
+    weights = [max(1.0, rest if piece.rows is None else piece.rows) for piece in pieces]
+    groups: list[list[Chunk]] = [[]]
+    for index, (piece, weight, end) in enumerate(zip(pieces, weights, accumulate(weights), strict=True)):
+        due = int((end - weight / 2) * count / sum(weights)) >= len(groups)  # the group in which its middle lies
+        scarce = len(pieces) - index <= count - len(groups)  # no group goes without
+        if groups[-1] and len(groups) < count and (due or scarce):
+            groups.append([])
+        groups[-1].append(piece)
+    return tuple(map(tuple, groups))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from tributary.core.chunks import ChunkKey, KeyColumn, KeyRange, Point
 from tributary.core.contract import Contract
 from tributary.core.local_time import local_bound
 from tributary.core.plan import Chunk
@@ -33,7 +35,7 @@ def quote_table(schema_name: str, table_name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What one connection reads: some columns of a table, and the rows of a range of the cursor (or all).
+    """What one connection reads: some columns of a table, and the rows of a range of the cursor and of a range of a key (or all).
 
     The statements carry `%s` for each of `values` and `%%` for a percent sign: execute them with `values`, also where that is empty.
     """
@@ -44,34 +46,104 @@ class Query:
     window: Window | None = None
     zone: ZoneInfo = UTC_ZONE  # in which the cursor's values are written; a TIMESTAMP reads as UTC
     masked: frozenset[str] = frozenset()  # columns whose values no message may show
+    keys: KeyRange | None = None
+    marker: str = ""  # names the reader in the server's process list; letters, digits and -_/ only
 
     @property
     def select_sql(self) -> str:
         """The rows, every column by its name. Unordered: the server reads along the index that it chose."""
         expressions = (lake_type(column).read.format(_bindable(quote_ident(column.name))) for column in self.columns)
-        return f"SELECT {', '.join(expressions)} {self._from}"
+        return f"SELECT {self._comment}{', '.join(expressions)} {self.source}"
 
     @property
     def count_sql(self) -> str:
         """Their number, under the same WHERE."""
-        return f"SELECT COUNT(*) AS n {self._from}"
+        return f"SELECT {self._comment}COUNT(*) AS n {self.source}"
+
+    @property
+    def source(self) -> str:
+        """FROM and WHERE. A range of a key is read along the key's index, whatever the optimizer believes of the table."""
+        return self.from_table("FORCE")
 
     @property
     def values(self) -> tuple[str, ...]:
-        """What is bound: the window's bounds as the cursor's clock shows them."""
-        return (bound(self.window.start, self.zone), bound(self.window.end, self.zone)) if self._ranged and self.window else ()
+        """What is bound: the window's bounds as the cursor's clock shows them, then the key's values."""
+        bounds = (bound(self.window.start, self.zone), bound(self.window.end, self.zone)) if self.cursor is not None and self.window else ()
+        return (*bounds, *(value for _, values in self._key_conditions for value in values))
+
+    def from_table(self, hint: str) -> str:
+        """FROM and WHERE, the key's index with `FORCE` or only offered with `USE` (MySQL estimates no rows of a forced index)."""
+        found = f"FROM {_bindable(quote_table(self.table.schema_name, self.table.table_name))}"
+        if self.keys is not None:
+            found += f" {hint} INDEX ({_bindable(quote_ident(self.keys.key.index))})"
+        conditions = [sql for sql, _ in self._key_conditions]
+        if self.cursor is not None and self.window is not None:
+            cursor = _bindable(quote_ident(self.cursor))
+            conditions.insert(0, f"{cursor} >= %s AND {cursor} < %s")
+        return f"{found} WHERE {' AND '.join(conditions)}" if conditions else found
 
     @property
-    def _ranged(self) -> bool:
-        return self.cursor is not None and self.window is not None
+    def _key_conditions(self) -> list[tuple[str, tuple[str, ...]]]:
+        if self.keys is None:
+            return []
+        sides = ((self.keys.start, ">", True), (self.keys.end, "<", False))
+        return [beyond(self.keys.key, point, sign, equal=equal) for point, sign, equal in sides if point is not None]
 
     @property
-    def _from(self) -> str:
-        source = _bindable(quote_table(self.table.schema_name, self.table.table_name))
-        if not self._ranged or self.cursor is None:
-            return f"FROM {source}"
-        cursor = _bindable(quote_ident(self.cursor))
-        return f"FROM {source} WHERE {cursor} >= %s AND {cursor} < %s"
+    def _comment(self) -> str:
+        if not self.marker:
+            return ""
+        if not re.fullmatch(r"[\w/-]+", self.marker, re.ASCII):
+            raise ValueError(f"{self.marker!r} cannot stand in a comment; use letters, digits and -_/")
+        return f"/* {self.marker} */ "
+
+
+def beyond(key: ChunkKey, point: Point, sign: str, *, equal: bool) -> tuple[str, tuple[str, ...]]:
+    """The rows after (`>`) or before (`<`) a point in index order, as SQL and what to bind.
+
+    `(a, b) > (x, y)` itself is no range to the optimizer: it reads the whole index and filters. Spelt out as `a > x OR (a = x AND b > y)`
+    MySQL and MariaDB read exactly the range. No value is converted on the way: bytes and text are their exact bytes, under the column's
+    own collation.
+    """
+    sql, values = "", list[str]()
+    for position, (column, value) in reversed(list(enumerate(zip(key.columns, point, strict=False)))):
+        name, literal = _bindable(quote_ident(column.name)), _literal(column)
+        further = {">": "<", "<": ">"}[sign] if column.descending else sign
+        if position == len(point) - 1:
+            sql, values = f"{name} {further}{'=' if equal else ''} {literal}", [value]
+        else:
+            sql, values = f"({name} {further} {literal} OR ({name} = {literal} AND {sql}))", [value, value, *values]
+    return sql, tuple(values)
+
+
+def key_values(key: ChunkKey) -> str:
+    """Expressions that show a key's values as `Point` holds them."""
+    shown = ((_bindable(quote_ident(column.name)), column.kind in ("bytes", "text")) for column in key.columns)
+    return ", ".join(f"HEX({name}) AS k{at}" if exact else f"{name} AS k{at}" for at, (name, exact) in enumerate(shown))
+
+
+def key_order(key: ChunkKey, *, backwards: bool = False) -> str:
+    """ORDER BY along the index."""
+    columns = (f"{_bindable(quote_ident(c.name))} {'DESC' if c.descending != backwards else 'ASC'}" for c in key.columns)
+    return f"ORDER BY {', '.join(columns)}"
+
+
+def _literal(column: KeyColumn) -> str:
+    match column.kind:
+        case "bytes":
+            return "UNHEX(%s)"
+        case "text":
+            return f"CONVERT(UNHEX(%s) USING {_word(column.cast)}) COLLATE {_word(column.collation or '')}"
+        case "temporal":
+            return "%s"
+    return f"CAST(%s AS {_word(column.cast)})"
+
+
+def _word(name: str) -> str:
+    """A name of the server's own, such as utf8mb4_bin or DECIMAL(12,2), which cannot be quoted."""
+    if not re.fullmatch(r"\w+(\(\d+,\d+\))?", name, re.ASCII):
+        raise ValueError(f"{name!r} is no name of a type, character set or collation")
+    return name
 
 
 def window_query(contract: Contract, table: SourceTable, window: Window | None) -> Query:
@@ -85,9 +157,9 @@ def window_query(contract: Contract, table: SourceTable, window: Window | None) 
     return Query(table=table, columns=kept, cursor=cursor, window=window, zone=zone, masked=frozenset(contract.columns))
 
 
-def chunk_query(contract: Contract, table: SourceTable, chunk: Chunk) -> Query:
+def chunk_query(contract: Contract, table: SourceTable, chunk: Chunk, *, marker: str = "") -> Query:
     """What a contract reads of one chunk."""
-    return window_query(contract, table, chunk.window)
+    return replace(window_query(contract, table, chunk.window), keys=chunk.keys, marker=marker)
 
 
 def bound(at: datetime, zone: ZoneInfo = UTC_ZONE) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections import Counter
 
 from pydantic import field_serializer
@@ -16,6 +17,10 @@ from tributary.core.record import Record
 SMALL_TABLE_ROWS = 100_000
 # As @@global.time_zone and @@system_time_zone spell it. Not GMT: so London calls its winter.
 _NAMES_OF_UTC = frozenset({"UTC", "+00:00", "ETC/UTC", "UCT", "ETC/UCT", "UNIVERSAL", "ETC/UNIVERSAL", "ZULU", "ETC/ZULU"})
+
+
+# Engines whose transactions see one moment; a view is as consistent as the tables below it.
+SNAPSHOT_ENGINES = frozenset({"InnoDB", "ROCKSDB", "TokuDB", "VIEW"})
 
 
 class SourceColumn(Record):
@@ -72,7 +77,8 @@ def fit(contract: Contract, table: SourceTable) -> None:
     """Compare a contract with the live table.
 
     :raises ContractError: where it names a column that is not there, a key that is not the table's, a cursor or partition column of a
-        wrong type, with NULLs or in a zone that nobody named, or where two columns differ only in case; one line for each problem.
+        wrong type, with NULLs or in a zone that nobody named, where two columns differ only in case, or where one moment is asked of an
+        engine that has no snapshots; one line for each problem.
     :raises SourceError: where the cursor has no index and the table is large.
     """
     problems = [*_unknown_columns(contract, table)]
@@ -82,6 +88,7 @@ def fit(contract: Contract, table: SourceTable) -> None:
             *_wrong_times(contract, table),
             *_unknown_zone(contract, table),
             *_clashes(contract, table),
+            *_no_snapshots(contract, table),
         ]
     if problems:
         raise ContractError("\n".join(f"{contract.dataset}/dataset.yaml: {problem}" for problem in problems))
@@ -126,7 +133,13 @@ def _wrong_times(contract: Contract, table: SourceTable) -> list[str]:
         named["partition.by"] = contract.partition.by
     for field, name in named.items():
         column = table.column(name)
-        if not column.type.startswith(("datetime", "timestamp")):
+        if field == "cursor.column" and name in table.primary_key and re.match(r"(tiny|small|medium|big)?int", column.type):
+            problems.append(
+                f"{field}: {name} is {column.type}, a number. AUTO_INCREMENT gives numbers out when a row is inserted, and rows are seen "
+                "when their transaction commits, in another order: the highest number that was read does not tell which rows are still "
+                "to come; use a DATETIME or TIMESTAMP that the server stamps, such as created_at, or mode snapshot"
+            )
+        elif not column.type.startswith(("datetime", "timestamp")):
             problems.append(f"{field}: {name} is {column.type}; it must be a DATETIME or TIMESTAMP")
         elif column.nullable:
             problems.append(f"{field}: {name} may be NULL, and such rows would belong to no window; make it NOT NULL, or choose another")
@@ -146,6 +159,17 @@ def _unknown_zone(contract: Contract, table: SourceTable) -> list[str]:
         problem = f"{naive[0]} is a DATETIME, and the server's clock is in {table.server_zone}; write the zone in which it is stamped"
         return [f"cursor.timezone: {problem}, such as `timezone: Europe/Berlin`, or `timezone: UTC` where writers set time_zone = '+00:00'"]
     return []
+
+
+def _no_snapshots(contract: Contract, table: SourceTable) -> list[str]:
+    if contract.consistency == "per_chunk" or table.engine in SNAPSHOT_ENGINES:
+        return []
+    return [
+        (
+            f"extract.consistency: {table.name} is a {table.engine} table, which cannot be read as of one moment; "
+            f"run: ALTER TABLE {table.name} ENGINE=InnoDB, or accept it with `extract: {{consistency: per_chunk}}`"
+        )
+    ]
 
 
 def _clashes(contract: Contract, table: SourceTable) -> list[str]:

@@ -10,6 +10,9 @@ from tributary.core.position import Position
 from tributary.core.record import Record
 from tributary.core.window import Window
 
+# How the connections of a task came to see one moment; see hooks/mysql_aligned.py. per_chunk: they did not have to.
+Rung = Literal["one_stream", "binlog_position", "table_lock", "global_lock", "per_chunk"]
+
 
 class Part(Record):
     """One complete Parquet object."""
@@ -31,6 +34,15 @@ class ReadChunk(Record):
     part: Part
 
 
+class WrittenChunk(Record):
+    """That a chunk is written: what lets a retry take it over. The part is still whole where the store shows the same size and ETag."""
+
+    attempt: str
+    plan_hash: str
+    etag: str
+    chunk: ReadChunk
+
+
 class Extracted(Record):
     """Manifest of one extract task."""
 
@@ -38,6 +50,7 @@ class Extracted(Record):
     plan_hash: str
     group: int
     chunks: tuple[ReadChunk, ...]
+    rung: Rung = "one_stream"
     seconds: float
 
 
@@ -85,4 +98,5 @@ class Staged(Record):
     parts: tuple[Part, ...]
     checks: tuple[CheckResult, ...] = ()
     audits: tuple[Audited, ...] = ()  # the plan's, with what was read again
+    rungs: tuple[Rung, ...] = ()  # of the extract tasks, each once
     extract_seconds: float

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -181,6 +182,13 @@ class LakeHook(BaseHook):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 yield from (entry["Key"] for entry in page.get("Contents", ()))
 
+    def delete_keys(self, keys: Sequence[str]) -> None:
+        """Delete objects, 1,000 with each request; those that are gone already are fine."""
+        for at in range(0, len(keys), 1000):
+            with self.errors("write", keys[at]):
+                doomed = [{"Key": key} for key in keys[at : at + 1000]]
+                self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": doomed, "Quiet": True})
+
     def write_part(self, key: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> WrittenPart:
         """Stream batches into one zstd Parquet object with row groups of about 262,144 rows; see `part_writer` for memory and failures.
 
@@ -190,10 +198,10 @@ class LakeHook(BaseHook):
 
         written = write_parquet(self.filesystem(), self.place(key), schema, batches)
         with self.errors("read", key):
-            stored = self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
-        if stored != written.size_bytes:
+            found = self.client.head_object(Bucket=self.bucket, Key=key)
+        if (stored := found["ContentLength"]) != written.size_bytes:
             raise LakeUnavailable(f"{self.uri(key)} has {stored:,} bytes, {written.size_bytes:,} were sent; the task writes it anew")
-        return written
+        return replace(written, etag=found["ETag"])
 
     def part_schema(self, key: str) -> pa.Schema:
         """Schema of a Parquet object, from its footer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,12 +11,28 @@ from typing import Any
 from airflow.providers.mysql.hooks.mysql import MySqlHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from tributary.core.contract import Contract
 from tributary.core.errors import SourceError
 from tributary.core.safety import Reading
 from tributary.core.select import Query
+from tributary.core.source_load import Load
 from tributary.core.source_preflight import SourceFacts
 from tributary.core.source_table import SourceTable
-from tributary.hooks import mysql_catalog, mysql_replica, mysql_safety, mysql_snapshot, mysql_tls, source_facts
+from tributary.core.window import Window
+from tributary.hooks import (
+    mysql_aligned,
+    mysql_catalog,
+    mysql_chunks,
+    mysql_load,
+    mysql_replica,
+    mysql_safety,
+    mysql_snapshot,
+    mysql_tls,
+    query_guard,
+    source_facts,
+)
+from tributary.hooks.mysql_aligned import Aligned
+from tributary.hooks.mysql_chunks import Chunked
 from tributary.hooks.mysql_errors import code_of
 from tributary.hooks.mysql_session import CONNECT_TIMEOUT_S, Session
 from tributary.hooks.mysql_snapshot import Snapshot
@@ -48,7 +64,7 @@ class MySqlArrowHook(MySqlHook):
         super().__init__(mysql_conn_id=mysql_conn_id, **kwargs)
         self.conn_id = mysql_conn_id
         self.statement_timeout_s = statement_timeout_s
-        self._reading: Snapshot | None = None
+        self._reading: set[Snapshot] = set()
 
     def get_conn(self) -> Any:
         """A connection of the driver's own kind, for the provider's methods; not one whose values are exact."""
@@ -97,31 +113,71 @@ class MySqlArrowHook(MySqlHook):
         with self._session() as session:
             return ExplainedQuery(*mysql_catalog.explain(session, query))
 
+    def chunks(self, contract: Contract, table: SourceTable, window: Window) -> Chunked:
+        """The chunks of a run, boundaries taken from the server; see `mysql_chunks`."""
+        with self._session() as session:
+            return mysql_chunks.chunked(session, contract, table, window)
+
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """A read-only transaction on a connection of its own; ends with the block."""
-        with self._session(self.statement_timeout_s) as session:
-            snapshot = Snapshot(session)
-            self._reading = snapshot
-            try:
-                yield snapshot
-            finally:
-                self._reading = None
+        with self._session(self.statement_timeout_s) as session, self._read(Snapshot(session)) as snapshot:
+            yield snapshot
+
+    @contextmanager
+    def aligned(self, table: SourceTable, connections: int) -> Iterator[Aligned]:
+        """Up to `connections` read-only transactions that show one moment; they end with the block. See `mysql_aligned`."""
+        with ExitStack() as stack:
+            sessions = [stack.enter_context(self._session(self.statement_timeout_s)) for _ in range(connections)]
+            aligned = mysql_aligned.align(sessions, self._session, table)
+            for snapshot in aligned.snapshots:
+                stack.enter_context(self._read(snapshot))
+            yield aligned
+
+    def load(self, *, with_replica: bool) -> Load:
+        """How busy the server is; see `mysql_load`."""
+        with self._session() as session:
+            return mysql_load.read_load(session, with_replica=with_replica)
+
+    def guarded(self, marker: str) -> AbstractContextManager[None]:
+        """Statements with the marker end with this process, however it ends; see `query_guard`."""
+        return query_guard.guarded(self._config(), marker)
+
+    def end_statements(self, marker: str) -> int:
+        """End the connections whose statement carries the marker, of an attempt that is dead; their number."""
+        with self._session() as session:
+            found = session.rows(query_guard.RUNNING.replace("?", "%s"), (marker,), doing="find statements of a dead attempt")
+            for row in found:
+                self._kill(session, f"KILL {int(row['ID'] or 0):d}")
+            return len(found)
 
     def cancel(self) -> None:
-        """End the query of the open snapshot, from a signal handler or another thread: whoever reads it gets `SourceUnavailable`."""
-        reading = self._reading
-        if reading is None:
+        """End the queries of the open snapshots, from a signal handler or another thread: whoever reads gets `SourceUnavailable`."""
+        readings = list(self._reading)
+        if not readings:
             return
         with self._session() as session:
-            # Behind a load balancer the number may be another user's query on another server.
-            if mysql_snapshot.read_position(session).server != reading.position.server:
-                return
-            try:
-                session.execute(f"KILL QUERY {reading.connection_id:d}", doing="end the query")
-            except SourceError as error:
-                if code_of(error) != _NO_SUCH_THREAD:
-                    raise
+            server = mysql_snapshot.read_position(session).server
+            for reading in readings:
+                # Behind a load balancer the number may be another user's query on another server.
+                if server == reading.position.server:
+                    self._kill(session, f"KILL QUERY {reading.connection_id:d}")
+
+    @contextmanager
+    def _read(self, snapshot: Snapshot) -> Iterator[Snapshot]:
+        self._reading.add(snapshot)
+        try:
+            yield snapshot
+        finally:
+            self._reading.discard(snapshot)
+
+    @staticmethod
+    def _kill(session: Session, statement: str) -> None:
+        try:
+            session.execute(statement, doing="end the query")
+        except SourceError as error:
+            if code_of(error) != _NO_SUCH_THREAD:
+                raise
 
     @contextmanager
     def _session(self, statement_timeout_s: int = _SHORT_TIMEOUT_S) -> Iterator[Session]:
@@ -132,11 +188,13 @@ class MySqlArrowHook(MySqlHook):
         return mysql_tls.with_tls(super()._get_conn_config_mysql_client(conn))
 
     def _config(self) -> dict[str, Any]:
-        """Keyword arguments of `MySQLdb.connect`."""
+        """Keyword arguments of the driver. The connection is asked for once: threads must not all talk to Airflow."""
         try:
-            return dict(self._get_conn_config_mysql_client(self.connection or self.get_connection(self.conn_id)))
+            self.connection = self.connection or self.get_connection(self.conn_id)
         except AirflowNotFoundException as error:
             raise SourceError(
                 f"there is no Airflow connection {self.conn_id!r}; create it (airflow connections add {self.conn_id} "
                 "--conn-type mysql …), or correct source.connection in dataset.yaml"
             ) from error
+        config: dict[str, Any] = self._get_conn_config_mysql_client(self.connection)
+        return config

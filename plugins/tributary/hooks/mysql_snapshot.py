@@ -28,9 +28,11 @@ class Snapshot:
     Only transactional tables (InnoDB) are seen at one moment; rows of others are read as they are when they are reached.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, opened: bool = False) -> None:
+        """:param opened: the transaction is there already; see `mysql_aligned`."""
         self._session = session
-        session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", doing="open a snapshot")
+        if not opened:
+            open_transaction(session)
         self.position = read_position(session)
 
     @property
@@ -57,6 +59,11 @@ class Snapshot:
         with self._session.unbuffered(query.select_sql, query.values, doing=f"read {query.table.name}") as cursor:
             for columns in _raw_batches(cursor, len(schema), batch_rows):
                 yield _decoded(columns, schema, query)
+
+
+def open_transaction(session: Session) -> None:
+    """The transaction of a snapshot; an open one is ended."""
+    session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", doing="open a snapshot")
 
 
 def read_position(session: Session) -> Position:

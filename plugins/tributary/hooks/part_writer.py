@@ -24,6 +24,7 @@ class WrittenPart:
     rows: int
     size_bytes: int
     nulls: dict[str, int]  # every column -> rows in which it is NULL
+    etag: str = ""  # as the store shows the finished object
 
 
 def write_parquet(

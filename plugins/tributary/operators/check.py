@@ -11,14 +11,15 @@ from tributary.core.errors import CheckError
 from tributary.core.fence import joined
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
-from tributary.core.position import oldest
-from tributary.core.reconcile import compare
+from tributary.core.position import Position, oldest
+from tributary.core.reconcile import all_chunks, compare
 from tributary.core.staged import CheckResult, Extracted, Part, Read, ReadChunk, Staged, Transformed
 from tributary.operators.base import StepOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from tributary.core.window import Window
     from tributary.hooks.lake import LakeHook
 
 
@@ -58,12 +59,11 @@ class CheckOperator(StepOperator):
         """Check, and write down what may be published."""
         # Here and not above: DuckDB is slow to import, and DAG files are parsed all the time.
         from tributary.hooks.lake import LakeHook
-        from tributary.operators.manifests import read_chunks
 
         lake = LakeHook(self.lake_conn_id)
         plan = lake.get_record(self.plan_key, Plan)
-        manifest_keys = list(self.manifests)
-        chunks = read_chunks(lake, plan, manifest_keys)
+        manifests = [lake.get_record(key, Extracted) for key in self.manifests]
+        chunks = all_chunks(plan, manifests)
         parts, nulls = self._final(lake, plan, chunks)
         checks = self._check(lake, plan, parts, nulls)
         windows = {chunk.index: chunk.window for group in plan.groups for chunk in group}
@@ -80,7 +80,8 @@ class CheckOperator(StepOperator):
             parts=parts,
             checks=checks,
             audits=with_rows(plan.audits, ((windows[chunk.index], chunk.source_rows) for chunk in chunks)),
-            extract_seconds=sum(lake.get_record(key, Extracted).seconds for key in manifest_keys),
+            rungs=tuple(sorted({manifest.rung for manifest in manifests})),
+            extract_seconds=sum(manifest.seconds for manifest in manifests),
         )
         key = f"{DatasetKeys(plan.dataset, plan.contract.lake.prefix).run(plan.run_id, staged.attempt)}/staged.json"
         lake.put_record(key, staged)
@@ -121,3 +122,12 @@ class CheckOperator(StepOperator):
             results = tuple(rows.run(check) for check in checks)
         refuse(plan, problems, results)
         return results
+
+
+def _reads(plan: Plan, chunks: tuple[ReadChunk, ...]) -> tuple[Read, ...]:
+    """Every range that was read, with the oldest position of the chunks that it was cut into."""
+    windows = {chunk.index: chunk.window for group in plan.groups for chunk in group}
+    positions: dict[Window | None, list[Position]] = {}
+    for chunk in chunks:
+        positions.setdefault(windows[chunk.index], []).append(chunk.position)
+    return joined(Read(window=window, position=oldest(found)) for window, found in positions.items())

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from tributary.core.errors import CheckError
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
-from tributary.core.staged import Extracted, Part, ReadChunk
-from tributary.core.window import Window
+from tributary.core.staged import Extracted
 from tributary.operators.base import StepOperator
+from tributary.operators.chunk_reader import ChunkReader, label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable
 
-    import pyarrow as pa
     from airflow.sdk import Context
 
-    from tributary.core.masking import Masking
     from tributary.core.plan import Chunk
-    from tributary.hooks.lake import LakeHook
+    from tributary.core.staged import ReadChunk, Rung
     from tributary.hooks.mysql_arrow import MySqlArrowHook
+    from tributary.hooks.mysql_snapshot import Snapshot
+
+# Of a cancelled task: how often its queries are ended again, until no thread reads any more.
+CANCEL_EVERY_S, CANCEL_TRIES = 0.2, 50
 
 
 class ExtractOperator(StepOperator):
@@ -35,10 +38,12 @@ class ExtractOperator(StepOperator):
     :raises InexactValueError: where a value cannot arrive as itself.
     :raises CheckError: where other rows were read than the same snapshot counted.
     :raises SourceError, LakeError: where the source or the lake refuses.
-    :raises SourceUnavailable, LakeUnavailable: on an outage, a timeout or a killed query.
+    :raises SourceUnavailable, LakeUnavailable: on an outage, a timeout or a killed query, or where the source was too busy for too long.
 
-    Memory is about one batch (`extract.batch_rows` rows, at most 32 MiB) three times, and one row group. A retry reads everything anew
-    under a new attempt, and what the dead attempt wrote is never named by a manifest. Returns the object key of the `Extracted` manifest.
+    Memory is, for each of `extract.connections`, about one batch (`extract.batch_rows` rows, at most 32 MiB) three times, and one row
+    group. Where each chunk may show a moment of its own (`consistency: per_chunk`), a retry takes over the parts that are recorded as
+    written and still whole; with `exact` it reads everything anew in a new snapshot. It first ends the statements of attempts that are
+    dead. Parts that no manifest names are garbage. Returns the object key of the `Extracted` manifest.
     """
 
     template_fields = ("plan_key", "group")
@@ -55,7 +60,7 @@ class ExtractOperator(StepOperator):
         self._source: MySqlArrowHook | None = None
 
     def run(self, context: Context) -> str:
-        """Read the group's chunks, one after the other."""
+        """Read the group's chunks, by as many connections as the contract allows."""
         # Here and not above: the driver and pyarrow are slow to import, and DAG files are parsed all the time.
         from tributary.core.masking import Masking
         from tributary.hooks.lake import LakeHook
@@ -65,78 +70,99 @@ class ExtractOperator(StepOperator):
         started = time.monotonic()
         lake = LakeHook(self.lake_conn_id)
         plan = lake.get_record(self.plan_key, Plan)
-        contract = plan.contract
-        chunks = plan.groups[int(self.group)]
+        contract, chunks = plan.contract, plan.groups[int(self.group)]
         context["chunks"] = label(chunks)  # type: ignore[typeddict-unknown-key]  # for LABEL_TEMPLATE
-        self._source = MySqlArrowHook(contract.source.connection, statement_timeout_s=contract.extract.statement_timeout_s)
+        source = self._source = MySqlArrowHook(contract.source.connection, statement_timeout_s=contract.extract.statement_timeout_s)
         masking = Masking(contract.columns, masking_key(contract.columns))
         attempt = str(uuid4())
-        read = tuple(self._read(self._source, lake, plan, chunk, masking, attempt) for chunk in chunks)
-        manifest = Extracted(attempt=attempt, plan_hash=plan.hash, group=int(self.group), chunks=read, seconds=time.monotonic() - started)
-        key = f"{_keys(plan).run(plan.run_id, attempt)}/extracted.json"
+        task = f"tributary/{plan.dataset}/{plan.hash}/{self.group}/"
+        records = plan.consistency == "per_chunk" and len(chunks) > 1
+        reader = ChunkReader(lake, plan, masking, attempt=attempt, marker=task + attempt, records=records, log=self.log)
+        if ended := source.end_statements(task):
+            self.log.warning("ended %d statements of an attempt that is dead", ended)
+        with source.guarded(reader.marker):
+            read, rung = self._exact(plan, chunks, reader) if plan.consistency == "exact" else self._per_chunk(plan, chunks, reader)
+        self.log.info("read %d chunks, consistency %s (%s)", len(read), plan.consistency, rung)
+        manifest = Extracted(
+            attempt=attempt, plan_hash=plan.hash, group=int(self.group), chunks=read, rung=rung, seconds=time.monotonic() - started
+        )
+        key = f"{DatasetKeys(plan.dataset, contract.lake.prefix).run(plan.run_id, attempt)}/extracted.json"
         lake.put_record(key, manifest)
+        if records:
+            reader.forget(chunks)
         return key
 
     def on_kill(self) -> None:
-        """End the query on the server, which would go on reading otherwise."""
+        """End the queries on the server, which would go on reading otherwise."""
         if self._source is not None:
             self._source.cancel()
 
-    def _read(self, source: MySqlArrowHook, lake: LakeHook, plan: Plan, chunk: Chunk, masking: Masking, attempt: str) -> ReadChunk:
-        from tributary.core.select import chunk_query
-        from tributary.core.types import lake_schema, source_schema
+    def _exact(self, plan: Plan, chunks: tuple[Chunk, ...], reader: ChunkReader) -> tuple[tuple[ReadChunk, ...], Rung]:
+        """All chunks at one moment."""
+        source = self._connected()
+        self._wait_until_quiet(plan)
+        with source.aligned(plan.table, min(plan.contract.extract.connections, len(chunks))) as aligned:
+            readers = [_with(reader.read, snapshot) for snapshot in aligned.snapshots]
+            return self._together(chunks, readers), aligned.rung
 
-        started = time.monotonic()
-        query = chunk_query(plan.contract, plan.table, chunk)
-        read_rows = 0
+    def _per_chunk(self, plan: Plan, chunks: tuple[Chunk, ...], reader: ChunkReader) -> tuple[tuple[ReadChunk, ...], Rung]:
+        """Each chunk at a moment of its own, without those that an earlier attempt has written."""
+        source = self._connected()
+        found = reader.written(chunks) if reader.records else {}
 
-        def masked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            nonlocal read_rows
-            for batch in batches:
-                read_rows += batch.num_rows
-                yield masking.apply(batch)
+        def read(chunk: Chunk) -> ReadChunk:
+            self._wait_until_quiet(plan)
+            with source.snapshot() as snapshot:
+                return reader.read(snapshot, chunk)
 
-        with source.snapshot() as snapshot:
-            source_rows = snapshot.count(query)
-            batches = masked(snapshot.stream(query, source_schema(query.columns), plan.contract.extract.batch_rows))
-            key = part_key(plan, chunk, attempt)
-            written = lake.write_part(key, lake_schema(plan.table.columns, plan.contract.columns), batches)
-        if not source_rows == read_rows == written.rows:
-            raise CheckError(
-                f"{plan.dataset} {label([chunk])}: the source counted {source_rows:,} rows, {read_rows:,} were read and {written.rows:,} "
-                f"written, in one snapshot of a {plan.table.engine} table; nothing was published. Only InnoDB tables hold still while they "
-                "are read: convert the table, or run again while nobody writes"
-            )
-        seconds = time.monotonic() - started
-        megabytes = written.size_bytes / 1e6
-        self.log.info(
-            "read %s %s: %s rows, %.1f MB of Parquet, %.1f s, %s rows/s, into %s",
-            plan.table.name, label([chunk]), f"{read_rows:,}", megabytes, seconds, f"{read_rows / max(seconds, 1e-9):,.0f}", lake.uri(key),
-        )  # fmt: skip
-        part = Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=chunk.partition)
-        return ReadChunk(
-            index=chunk.index, source_rows=source_rows, read_rows=read_rows, position=snapshot.position, nulls=written.nulls, part=part
-        )
+        todo = tuple(chunk for chunk in chunks if chunk.index not in found)
+        new = self._together(todo, [read] * min(plan.contract.extract.connections, len(todo)))
+        return tuple(sorted((*found.values(), *new), key=lambda done: done.index)), "per_chunk"
+
+    def _together(self, chunks: tuple[Chunk, ...], readers: list[Callable[[Chunk], ReadChunk]]) -> tuple[ReadChunk, ...]:
+        """Every chunk once, each by the next reader that is free, each reader in a thread.
+
+        Also one reader has a thread: Python runs signal handlers in the main thread only, and not while that waits inside the driver.
+        """
+        due: SimpleQueue[Chunk] = SimpleQueue()
+        for chunk in chunks:
+            due.put(chunk)
+        done: list[ReadChunk] = []
+
+        def work(read: Callable[[Chunk], ReadChunk]) -> None:
+            while True:
+                try:
+                    chunk = due.get_nowait()
+                except Empty:
+                    return
+                done.append(read(chunk))
+
+        with ThreadPoolExecutor(max(1, len(readers)), thread_name_prefix="chunk") as threads:
+            running = [threads.submit(work, read) for read in readers]
+            try:
+                for each in running:
+                    each.result()
+            except BaseException:
+                while not due.empty():
+                    due.get_nowait()
+                for _ in range(CANCEL_TRIES):
+                    # Again and again: a thread may have been between two statements.
+                    if not wait(running, timeout=CANCEL_EVERY_S).not_done:
+                        break
+                    self.on_kill()
+                raise
+        return tuple(sorted(done, key=lambda read: read.index))
+
+    def _wait_until_quiet(self, plan: Plan) -> None:
+        from tributary.hooks.mysql_quiet import wait_until_quiet
+
+        wait_until_quiet(self._connected(), plan.contract.source.limits, self.log)
+
+    def _connected(self) -> MySqlArrowHook:
+        if self._source is None:
+            raise RuntimeError("the source is connected in run()")
+        return self._source
 
 
-def part_key(plan: Plan, chunk: Chunk, attempt: str) -> str:
-    """Where a chunk's part goes: to its final place where a Delta commit then only has to name it, else among the run's objects."""
-    contract = plan.contract
-    if contract.format == "delta" and contract.mode != "merge" and plan.transform_sql is None:
-        column = contract.partition.column if contract.partition else None
-        return _keys(plan).delta_part(column, chunk.partition, attempt, chunk.index)
-    return _keys(plan).run_part(plan.run_id, attempt, chunk.index)
-
-
-def label(chunks: Sequence[Chunk]) -> str:
-    """What the chunks cover, for people."""
-    first, last = chunks[0], chunks[-1]
-    if first.window is None or last.window is None:
-        return "the whole table"
-    if first.partition and last.partition:
-        return str(first.partition) if first == last else f"{first.partition} to {last.partition}"
-    return str(Window(first.window.start, last.window.end))
-
-
-def _keys(plan: Plan) -> DatasetKeys:
-    return DatasetKeys(plan.dataset, plan.contract.lake.prefix)
+def _with(read: Callable[[Snapshot, Chunk], ReadChunk], snapshot: Snapshot) -> Callable[[Chunk], ReadChunk]:
+    return lambda chunk: read(snapshot, chunk)

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from tributary.core.errors import WindowError
 from tributary.core.keys import DatasetKeys
-from tributary.core.plan import Plan, chunks, grouped, reread_chunks
+from tributary.core.plan import Plan, grouped, reread_chunks
 from tributary.core.source_table import fit
 from tributary.core.window import Window
 from tributary.operators.audit import last_counts, recount
@@ -20,8 +20,11 @@ from tributary.settings import load_dataset
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from tributary.core.audit import Audited
     from tributary.core.contract import Contract
+    from tributary.core.plan import Chunk
     from tributary.hooks.lake import LakeHook
+    from tributary.hooks.mysql_chunks import Chunked
 
 # The XCom with the plan's object key. What the task returns must be the groups: Airflow maps over returned values only.
 PLAN_KEY = "plan_key"
@@ -54,7 +57,6 @@ class PlanOperator(StepOperator):
     def run(self, context: Context) -> list[int]:
         """Write the plan."""
         # Here and not above: the driver and pyarrow are slow to import, and DAG files are parsed all the time.
-        from tributary.core.select import window_query
         from tributary.hooks.lake import LakeHook
         from tributary.hooks.mysql_arrow import MySqlArrowHook
 
@@ -71,9 +73,8 @@ class PlanOperator(StepOperator):
         late = [audit for audit in audits if audit.missed]
         for audit in late:
             self.log.warning("late rows: %s; the window is read again", audit)
-        pieces = chunks(contract, window)
-        again = reread_chunks(contract, window, audits, after=len(pieces))
-        expected = source.explain_rows(window_query(contract, table, window if contract.cursor else None))
+        chunked = source.chunks(contract, table, window)
+        again = reread_chunks(contract, window, audits, after=len(chunked.chunks))
         plan = Plan(
             dataset=contract.dataset,
             run_id=context["run_id"],
@@ -81,12 +82,14 @@ class PlanOperator(StepOperator):
             window=window,
             contract=contract,
             table=table,
-            groups=(
-                *grouped(pieces, rows_estimate=expected.rows, rows_per_task=contract.extract.rows_per_task),
-                *grouped(again, rows_estimate=sum(a.source_rows for a in late), rows_per_task=contract.extract.rows_per_task),
-            ),
+            groups=_groups(contract, chunked, again, late),
+            consistency=contract.consistency,
             guarantee=self.safe["guarantee"],
-            labels=(*self.safe["labels"], *(f"late rows: {audit}; this run read the window again" for audit in late)),
+            labels=(
+                *self.safe["labels"],
+                *chunked.labels(contract),
+                *(f"late rows: {audit}; this run read the window again" for audit in late),
+            ),
             audits=audits,
             transform_sql=folder.sql("transform"),
             checks_sql=folder.sql("checks"),
@@ -95,8 +98,10 @@ class PlanOperator(StepOperator):
         lake.put_record(key, plan)
         context["ti"].xcom_push(key=PLAN_KEY, value=key)
         self.log.info(
-            "planned %s %s: %d chunks in %d tasks, plan %s", plan.dataset, window, len(pieces) + len(again), len(plan.groups), lake.uri(key)
-        )
+            "planned %s %s: %d chunks in %d tasks, plan %s",
+            plan.dataset, window, len(chunked.chunks) + len(again), len(plan.groups), lake.uri(key),
+        )  # fmt: skip
+        self.log.info("chunks: %s", chunked.how)
         return list(range(len(plan.groups)))
 
     @staticmethod
@@ -110,3 +115,11 @@ class PlanOperator(StepOperator):
             f"{contract.dataset} {window} cannot be read any more: a snapshot shows the table as it is now, and now belongs to {current}; "
             "trigger the DAG without dates for a snapshot of now"
         )
+
+
+def _groups(contract: Contract, chunked: Chunked, again: list[Chunk], late: list[Audited]) -> tuple[tuple[Chunk, ...], ...]:
+    """The chunks of each task, those of late rows after the run's own; all in one task where they are to see one moment."""
+    if contract.consistency == "exact":
+        return ((*chunked.chunks, *again),)
+    rows = sum(audit.source_rows for audit in late)
+    return (*chunked.groups(contract), *grouped(again, rows_estimate=rows, rows_per_task=contract.extract.rows_per_task))

@@ -115,6 +115,8 @@ def certificate(plan: Plan, staged: Staged, published: Published) -> Certificate
         outcome=published.outcome,
         guarantee=plan.guarantee,
         labels=(*plan.labels, *published.labels),
+        consistency=plan.consistency,
+        rungs=staged.rungs,
         position=staged.position,
         source_rows=staged.source_rows,
         lake_rows=staged.lake_rows,

@@ -13,6 +13,7 @@ from tributary.core.keys import DatasetKeys
 from tributary.core.staged import Read
 from tributary.hooks.object_swap import StoredObject, head, swap
 from tributary.publishers.fenced import Beaten, fenced
+from tributary.publishers.joined_parts import one_part_a_partition
 from tributary.publishers.published import Published
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Slot:
 
 
 class ParquetObject:
-    """Copies each staged part over its partition's object inside the store.
+    """Copies each staged part over its partition's object inside the store; parts of one partition are joined before.
 
     Atomic per partition and not across partitions: a reader of two days may see one new and one old. The fence is per object, in its
     metadata; a crash in the middle leaves days that the next try finds to be its own.
@@ -56,6 +57,7 @@ class ParquetObject:
         :raises LakeError: where an object that this project did not write lies under a fixed key.
         """
         max_shrink = 1.0 if allow_shrink else self.contract.max_shrink
+        staged = one_part_a_partition(self.hook, staged, plan)
         wrote: set[str] = set()
         return fenced(self.hook.uri(self.keys.table), lambda: self._once(staged, plan, max_shrink, wrote), beaten=Beaten)
 

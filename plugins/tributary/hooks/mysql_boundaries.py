@@ -1,0 +1,134 @@
+"""Boundaries: what the chunk planner asks of a server about an index. Every answer but a count or a walk costs a few look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from tributary.core.chunk_key import IndexColumn, SourceIndex
+from tributary.core.chunks import ChunkKey, KeyRange, Point
+from tributary.core.select import Query, beyond, key_order, key_values, quote_ident, quote_table
+from tributary.core.source_table import SourceTable
+from tributary.hooks.mysql_session import Row, Session
+
+
+def indexes(session: Session, table: SourceTable) -> list[SourceIndex]:
+    """The B-tree indexes that the optimizer may use, in the server's order: the primary key, then unique keys without NULLs."""
+    name = quote_table(table.schema_name, table.table_name).replace("%", "%%")
+    collations = _collations(session, table)
+    found: dict[str, list[Row]] = {}
+    for row in session.rows(f"SHOW INDEX FROM {name}", doing=f"list the indexes of {table.name}"):
+        found.setdefault(str(row["Key_name"]), []).append(row)
+    return [_index(name, rows, collations) for name, rows in found.items() if all(map(_usable, rows))]
+
+
+def row_bytes(session: Session, table: SourceTable) -> int:
+    """Average size of a row as the engine stores it; 0 where it is not known."""
+    where = "TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+    rows = session.rows(
+        f"SELECT TABLE_NAME, AVG_ROW_LENGTH AS size FROM information_schema.TABLES WHERE {where}",  # noqa: S608 (a constant)
+        (table.schema_name, table.table_name),
+    )
+    return next((int(row["size"] or 0) for row in rows if row["TABLE_NAME"] == table.table_name), 0)
+
+
+class Boundaries:
+    """The planner's `Index` of one table, and of one range of its cursor where `base` has one.
+
+    :param base: what is read in all; its columns do not matter.
+    """
+
+    def __init__(self, session: Session, base: Query, key: ChunkKey) -> None:
+        self._session = session
+        self._base = base
+        self._key = key
+        self._values = key_values(key)
+
+    def estimate(self, spans: Sequence[KeyRange]) -> list[int]:
+        """Rows of each span, as the optimizer expects them."""
+        queries = [self._of(span) for span in spans]
+        # One statement: the answer has a line for each SELECT.
+        sql = " UNION ALL ".join(f"(SELECT {self._values} {query.from_table('USE')})" for query in queries)
+        rows = self._ask(f"EXPLAIN FORMAT=TRADITIONAL {sql}", [query.values for query in queries])
+        return [int(row["rows"] or 0) for row in rows if row["table"] is None or not str(row["table"]).startswith("<")]
+
+    def ends(self, span: KeyRange) -> tuple[Point, Point] | None:
+        """The first and last row of the span."""
+        query = self._of(span)
+        sides = (key_order(self._key), key_order(self._key, backwards=True))
+        sql = " UNION ALL ".join(f"(SELECT {self._values} {query.source} {order} LIMIT 1)" for order in sides)
+        points = list(self._points(self._ask(sql, [query.values, query.values])))
+        return (points[0], points[1]) if points else None
+
+    def snap(self, span: KeyRange, after: Point, candidates: Sequence[Point]) -> list[Point]:
+        """The first row at or after each candidate, in index order, each once."""
+        names = ", ".join(quote_ident(column.name).replace("%", "%%") for column in self._key.columns)
+        inside, past = self._of(span), beyond(self._key, after, ">", equal=False)
+        lookups, values = [], []
+        for candidate in candidates:
+            reached = beyond(self._key, candidate, ">", equal=True)
+            where = f"{inside.source} {'AND' if ' WHERE ' in inside.source else 'WHERE'} {past[0]} AND {reached[0]}"
+            lookups.append(f"(SELECT {names} {where} {key_order(self._key)} LIMIT 1)")
+            values.append((*inside.values, *past[1], *reached[1]))
+        sql = f"SELECT {self._values} FROM ({' UNION ALL '.join(lookups)}) AS found {key_order(self._key)}"  # noqa: S608 (quoted)
+        return list(dict.fromkeys(self._points(self._ask(sql, values))))
+
+    def count(self, span: KeyRange) -> int:
+        """Rows of the span."""
+        query = self._of(span)
+        return int(self._ask(query.count_sql, [query.values])[0]["n"] or 0)
+
+    def walk(self, span: KeyRange, step: int) -> list[Point]:
+        """Every `step`-th row."""
+        found: list[Point] = []
+        while True:
+            query = self._of(KeyRange(key=span.key, start=found[-1] if found else span.start, end=span.end))
+            sql = f"SELECT {self._values} {query.source} {key_order(self._key)} LIMIT 1 OFFSET {step:d}"
+            met = list(self._points(self._ask(sql, [query.values])))
+            if met and found and met[0] == found[-1]:  # more than a step of equal rows: they stay together
+                after = beyond(self._key, met[0], ">", equal=False)
+                sql = f"SELECT {self._values} {query.source} AND {after[0]} {key_order(self._key)} LIMIT 1"
+                met = list(self._points(self._ask(sql, [(*query.values, *after[1])])))
+            if not met:
+                return found
+            found += met
+
+    def _of(self, span: KeyRange) -> Query:
+        return replace(self._base, keys=span)
+
+    def _ask(self, sql: str, values: Sequence[tuple[str, ...]]) -> list[Row]:
+        bound = tuple(value for some in values for value in some)
+        return self._session.rows(sql, bound, doing=f"find chunk boundaries in {self._base.table.name}")
+
+    def _points(self, rows: Sequence[Row]) -> Iterator[Point]:
+        for row in rows:
+            yield tuple(str(row[f"k{at}"]) for at in range(len(self._key.columns)))
+
+
+def _index(name: str, rows: list[Row], collations: dict[str, str | None]) -> SourceIndex:
+    columns = tuple(
+        IndexColumn(
+            name=str(row["Column_name"]),
+            descending=row["Collation"] == "D",
+            prefix=row["Sub_part"] is not None,
+            collation=collations.get(str(row["Column_name"])),
+        )
+        for row in rows
+    )
+    return SourceIndex(name=name, unique=rows[0]["Non_unique"] == "0", columns=columns)
+
+
+def _collations(session: Session, table: SourceTable) -> dict[str, str | None]:
+    rows = session.rows(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLLATION_NAME FROM information_schema.COLUMNS "
+        "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+        (table.schema_name, table.table_name),
+    )
+    own = [row for row in rows if row["TABLE_NAME"] == table.table_name and row["TABLE_SCHEMA"] == table.schema_name]
+    return {str(row["COLUMN_NAME"]): row["COLLATION_NAME"] for row in own}
+
+
+def _usable(row: Row) -> bool:
+    # MySQL calls it Visible, MariaDB Ignored; a functional index has no column.
+    seen = row.get("Visible", "YES") == "YES" and row.get("Ignored", "NO") == "NO"
+    return seen and row["Index_type"] == "BTREE" and row["Column_name"] is not None

@@ -1,0 +1,59 @@
+"""One part a partition: what format parquet publishes, made of the parts of several chunks where a partition was read in several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tributary.core.errors import LakeUnavailable
+from tributary.core.keys import DatasetKeys
+from tributary.core.staged import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+
+    import pyarrow as pa
+
+    from tributary.core.plan import Plan
+    from tributary.core.staged import Staged
+    from tributary.hooks.lake import LakeHook
+
+# Rows of one Arrow batch between the Parquet reader and writer.
+BATCH_ROWS = 65_536
+
+
+def one_part_a_partition(hook: LakeHook, staged: Staged, plan: Plan) -> Staged:
+    """The staged rows with one part for each partition; parts that are alone stay as they are.
+
+    A joined part lies under the attempt of the check, which is the identity of the publish: a retry writes the same rows to the same
+    key. Memory is one batch and one row group.
+
+    :raises LakeUnavailable: where other rows were written than the parts hold.
+    """
+    by_partition: dict[date | None, list[Part]] = {}
+    for part in staged.parts:
+        by_partition.setdefault(part.partition, []).append(part)
+    if len(by_partition) == len(staged.parts):
+        return staged
+    folder = DatasetKeys(plan.dataset, plan.contract.lake.prefix)
+    joined = [
+        parts[0] if len(parts) == 1 else _joined(hook, parts, folder.run_part(plan.run_id, staged.attempt, number))
+        for number, parts in enumerate(by_partition.values())
+    ]
+    return staged.model_copy(update={"parts": tuple(joined)})
+
+
+def _joined(hook: LakeHook, parts: Sequence[Part], key: str) -> Part:
+    written = hook.write_part(key, hook.part_schema(parts[0].key), _batches(hook, parts))
+    due = sum(part.rows for part in parts)
+    if written.rows != due:
+        raise LakeUnavailable(f"{hook.uri(key)} got {written.rows:,} rows of {len(parts)} parts that hold {due:,}; the task tries again")
+    return Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=parts[0].partition)
+
+
+def _batches(hook: LakeHook, parts: Sequence[Part]) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    for part in parts:
+        with hook.errors("read", part.key), pq.ParquetFile(f"{hook.bucket}/{part.key}", filesystem=hook.filesystem()) as file:
+            yield from file.iter_batches(BATCH_ROWS)

@@ -66,9 +66,9 @@ class Chain:
 
     def run(self) -> dict[str, Any]:
         """Every step in its order; what the last one returned. Raises what the first failing step raised."""
-        contract, folder = load_dataset(self.dataset)
-        common: dict[str, Any] = {"dataset": self.dataset, "lake_conn_id": contract.lake.connection}
         safe = self.step(WaitUntilSafeOperator(task_id="wait_until_safe", dataset=self.dataset))
+        contract, folder = load_dataset(self.dataset)  # after the first step, which translates what is wrong with it
+        common: dict[str, Any] = {"dataset": self.dataset, "lake_conn_id": contract.lake.connection}
         groups = self.step(PlanOperator(task_id="plan", safe=safe, **common))
         plan_key = self.xcoms[PLAN_KEY]
         manifests = [self.step(ExtractOperator(task_id="extract", plan_key=plan_key, group=group, **common)) for group in groups]

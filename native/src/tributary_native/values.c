@@ -80,12 +80,13 @@ bool parse_double(const char *text, size_t length, double *value) {
   size_t at = negative;
   uint64_t mantissa = 0;
   int digits = 0, fraction = 0;
-  bool point = false, plain = true;
+  bool point = false, plain = true, any = false;
   if (at == length || !(is_digit(text[at]) || text[at] == '.')) return false; /* strtod would take blanks, inf, nan and hexadecimal */
   for (; at < length; at++) {
     if (is_digit(text[at])) {
       mantissa = digits < 18 ? mantissa * 10 + (uint64_t)(text[at] - '0') : mantissa;
       if (mantissa) digits++;
+      any = true;
       fraction += point;
     } else if (text[at] == '.' && !point) {
       point = true;
@@ -95,6 +96,7 @@ bool parse_double(const char *text, size_t length, double *value) {
       return false;
     }
   }
+  if (!any) return false;
   if (plain && digits <= 18 && mantissa <= UINT64_C(1) << 53 && fraction <= 22) {
     const double size = (double)mantissa / POWER[fraction];
     *value = negative ? -size : size;

@@ -31,6 +31,8 @@ class Certificate(Record):
     lake_rows: int  # counted by decoding the written parts; differs from source_rows only behind a transform.sql
     size_bytes: int
     nulls: dict[str, int]
+    checksums: dict[str, str] = {}  # column -> order-free checksum of the values that were read and decoded again; docs/types.md
+    invalid: dict[str, int] = {}  # column -> values that no lake type holds, stored as the contract's `on_invalid` says
     checks: tuple[CheckResult, ...]
     parts: tuple[Part, ...]
     attempt: str

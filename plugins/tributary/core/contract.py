@@ -118,9 +118,21 @@ class Extract(_Strict):
 class ColumnPolicy(_Strict):
     """What happens to one column on its way."""
 
-    mask: Literal["drop", "hash", "redact"] = Field(
-        description="drop: leave the column out · hash: HMAC-SHA256, equal values stay equal · redact: '***' in place of every value"
+    mask: Literal["drop", "hash", "redact"] | None = Field(
+        None, description="drop: leave the column out · hash: HMAC-SHA256, equal values stay equal · redact: '***' in place of every value"
     )
+    on_invalid: Literal["fail", "null", "string"] = Field(
+        "fail",
+        description="a value that the lake's type cannot hold, such as 0000-00-00: fail: stop the run · null: store NULL and count it · "
+        "string: the column becomes a string of the server's text, and such values are counted",
+    )
+    type: Literal["bool"] | None = Field(None, description="bool: a TINYINT or BIT(1) of 0 and 1 becomes a boolean; another value is invalid")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("says nothing; give mask, on_invalid or type, or leave the column away")
+        return self
 
 
 class Contract(_Strict):
@@ -168,9 +180,9 @@ class Contract(_Strict):
             raise ValueError(
                 f"partition.column {self.partition.column!r} is the name of a source column; choose one such as {self.partition.by}_day"
             )
-        masked = [c for c in (*self.key, self.cursor and self.cursor.column, self.partition and self.partition.by) if c in self.columns]
-        if masked:
-            raise ValueError(f"column {masked[0]!r} is a key, cursor or partition column and cannot be masked")
+        changed = [c for c in (*self.key, self.cursor and self.cursor.column, self.partition and self.partition.by) if c in self.columns]
+        if changed:
+            raise ValueError(f"column {changed[0]!r} is a key, cursor or partition column and cannot be masked or changed")
         return self
 
     @model_validator(mode="after")

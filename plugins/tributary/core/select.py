@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tributary.core.contract import Contract
+from tributary.core.contract import ColumnPolicy, Contract
 from tributary.core.plan import Chunk
 from tributary.core.source_table import SourceColumn, SourceTable
-from tributary.core.types import is_dropped, lake_type
+from tributary.core.types import is_dropped, is_masked, lake_type
 from tributary.core.window import Window
 
 
@@ -38,13 +39,21 @@ class Query:
     columns: tuple[SourceColumn, ...]
     cursor: str | None = None
     window: Window | None = None
-    masked: frozenset[str] = frozenset()  # columns whose values no message may show
+    policies: Mapping[str, ColumnPolicy] = field(default_factory=dict)
 
     @property
     def select_sql(self) -> str:
         """The rows, every column by its name. Unordered: the server reads along the index that it chose."""
-        expressions = (lake_type(column).read.format(_bindable(quote_ident(column.name))) for column in self.columns)
+        expressions = (
+            lake_type(column, self.policies.get(column.name)).read.replace("{}", _bindable(quote_ident(column.name)))
+            for column in self.columns
+        )
         return f"SELECT {', '.join(expressions)} {self._from}"
+
+    @property
+    def masked(self) -> frozenset[str]:
+        """Columns whose values no message may show."""
+        return frozenset(name for name in self.policies if is_masked(name, self.policies))
 
     @property
     def count_sql(self) -> str:
@@ -76,7 +85,7 @@ def window_query(contract: Contract, table: SourceTable, window: Window | None) 
     """
     kept = tuple(column for column in table.columns if not is_dropped(column, contract.columns))
     cursor = contract.cursor.column if contract.cursor else None
-    return Query(table=table, columns=kept, cursor=cursor, window=window, masked=frozenset(contract.columns))
+    return Query(table=table, columns=kept, cursor=cursor, window=window, policies=contract.columns)
 
 
 def chunk_query(contract: Contract, table: SourceTable, chunk: Chunk) -> Query:

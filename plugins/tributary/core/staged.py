@@ -28,6 +28,8 @@ class ReadChunk(Record):
     position: Position
     nulls: dict[str, int]  # lake column -> rows in which it is NULL
     part: Part
+    checksums: dict[str, str] = {}  # lake column -> order-free checksum, taken while the values were decoded; of a masked one, after that
+    invalid: dict[str, int] = {}  # lake column -> values without an exact equal, stored as `on_invalid` says
 
 
 class Extracted(Record):
@@ -55,6 +57,7 @@ class Transformed(Record):
     parts: tuple[Part, ...]
     nulls: dict[str, int]
     seconds: float
+    checksums: dict[str, str] = {}
 
 
 class CheckResult(Record):
@@ -83,4 +86,6 @@ class Staged(Record):
     nulls: dict[str, int]
     parts: tuple[Part, ...]
     checks: tuple[CheckResult, ...] = ()
+    checksums: dict[str, str] = {}  # compared with the decoded parts
+    invalid: dict[str, int] = {}
     extract_seconds: float

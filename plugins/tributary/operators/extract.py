@@ -37,7 +37,7 @@ class ExtractOperator(StepOperator):
     :raises SourceError, LakeError: where the source or the lake refuses.
     :raises SourceUnavailable, LakeUnavailable: on an outage, a timeout or a killed query.
 
-    Memory is about one batch (`extract.batch_rows` rows, at most 32 MiB) three times, and one row group. A retry reads everything anew
+    Memory is 64 MiB of batches read ahead, and one row group; it does not grow with the table. A retry reads everything anew
     under a new attempt, and what the dead attempt wrote is never named by a manifest. Returns the object key of the `Extracted` manifest.
     """
 
@@ -84,21 +84,27 @@ class ExtractOperator(StepOperator):
 
     def _read(self, source: MySqlArrowHook, lake: LakeHook, plan: Plan, chunk: Chunk, masking: Masking, attempt: str) -> ReadChunk:
         from tributary.core.select import chunk_query
+        from tributary.core.tally import Tally, to_hex
         from tributary.core.types import lake_schema, source_schema
+        from tributary.hooks.checksums import checksums
 
         started = time.monotonic()
         query = chunk_query(plan.contract, plan.table, chunk)
         read_rows = 0
+        read, hidden = Tally(), Tally()
 
         def masked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             nonlocal read_rows
             for batch in batches:
                 read_rows += batch.num_rows
-                yield masking.apply(batch)
+                result = masking.apply(batch)
+                # Of what is stored: the checksum of a few hidden values would tell them.
+                hidden.add(checksums({name: result.column(name) for name in result.schema.names if name in query.masked}))
+                yield result
 
         with source.snapshot() as snapshot:
             source_rows = snapshot.count(query)
-            batches = masked(snapshot.stream(query, source_schema(query.columns), plan.contract.extract.batch_rows))
+            batches = masked(snapshot.stream(query, source_schema(query.columns, query.policies), plan.contract.extract.batch_rows, read))
             key = part_key(plan, chunk, attempt)
             written = lake.write_part(key, lake_schema(plan.table.columns, plan.contract.columns), batches)
         if not source_rows == read_rows == written.rows:
@@ -115,7 +121,14 @@ class ExtractOperator(StepOperator):
         )  # fmt: skip
         part = Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=chunk.partition)
         return ReadChunk(
-            index=chunk.index, source_rows=source_rows, read_rows=read_rows, position=snapshot.position, nulls=written.nulls, part=part
+            index=chunk.index,
+            source_rows=source_rows,
+            read_rows=read_rows,
+            position=snapshot.position,
+            nulls=written.nulls,
+            part=part,
+            checksums=to_hex(read.checksums | hidden.checksums),
+            invalid=read.invalid,
         )
 
 

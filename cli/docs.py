@@ -17,7 +17,7 @@ VARIABLE = {"type": "string", "pattern": r"\$\{[A-Z][A-Z0-9_]*(:-[^}]*)?\}"}
 
 
 def docs(check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file is stale.")] = False) -> None:
-    """Write docs/contract.schema.json (editors complete and check contracts with it) and docs/dags.md (the index of datasets).
+    """Write docs/contract.schema.json (editors check contracts with it), docs/dags.md (the index of datasets) and docs/types.md.
 
     Example: ./lake docs --check
     """
@@ -38,7 +38,10 @@ def generated() -> dict[Path, str]:
 
     :raises ContractError: where a contract is broken.
     """
-    return {REPOSITORY / "docs" / "contract.schema.json": contract_schema(), REPOSITORY / "docs" / "dags.md": dag_index()}
+    from cli.types_page import types_page
+
+    folder = REPOSITORY / "docs"
+    return {folder / "contract.schema.json": contract_schema(), folder / "dags.md": dag_index(), folder / "types.md": types_page()}
 
 
 def contract_schema() -> str:

@@ -18,6 +18,7 @@ def client_library() -> str:
 
 
 def flags(what: str, library: str) -> list[str]:
+    """What pkg-config says."""
     return shlex.split(subprocess.run(["pkg-config", what, library], check=True, capture_output=True, text=True).stdout)
 
 

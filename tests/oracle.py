@@ -1,4 +1,4 @@
-"""The oracle: a second, slow reader that shares no code with ours. MySQLdb fetches text, and Arrow's casts and regular expressions decode it.
+"""The oracle: a second, slow reader that shares no code with ours: MySQLdb fetches text, Arrow's casts and regular expressions decode it.
 
 It asks another way, too: text as utf8mb4, spatial values through the server's ST_AsBinary and ST_SRID.
 """
@@ -45,7 +45,8 @@ def decode(raw: pa.Array, field: pa.Field) -> pa.Array:
     """The values of a column.
 
     :param raw: what the server sent, as binary; NULL as NULL.
-    :raises pa.ArrowInvalid: where a value has no exact equal in the field's type: a zero or partial date, invalid UTF-8, a number out of range.
+    :raises pa.ArrowInvalid: where a value has no exact equal in the field's type: a zero or partial date, invalid UTF-8, a
+        number out of range.
     """
     kind = field.type
     if pa.types.is_binary(kind):

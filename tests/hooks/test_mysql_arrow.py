@@ -23,7 +23,7 @@ from tributary.core.errors import InexactValueError, SourceError, SourceUnavaila
 from tributary.core.select import Query
 from tributary.core.types import source_schema
 from tributary.core.window import Window
-from tributary.hooks import mysql_session, mysql_snapshot
+from tributary.hooks import mysql_session
 from tributary.hooks.mysql_arrow import MySqlArrowHook
 from tributary.hooks.mysql_snapshot import Snapshot
 

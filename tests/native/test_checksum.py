@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -35,9 +34,9 @@ VALUES: list[tuple[pa.DataType, list[Any]]] = [
 
 
 @pytest.fixture(params=VALUES, ids=lambda given: str(given[0]))
-def array(request: pytest.FixtureRequest) -> Iterator[pa.Array]:
+def array(request: pytest.FixtureRequest) -> pa.Array:
     kind, values = request.param
-    yield pa.array(values * 9, kind)
+    return pa.array(values * 9, kind)
 
 
 def test_order_cuts_and_copies_change_nothing(array: pa.Array) -> None:
@@ -112,7 +111,9 @@ def test_nothing_sums_to_nothing() -> None:
     assert checksum(pa.chunked_array([], pa.int8())) == 0
 
 
-@pytest.mark.parametrize("odd", [pa.array([[1]]), pa.array(["a"]).dictionary_encode(), pa.array([1], pa.time64("us")), pa.array([1], pa.timestamp("ns"))])
+@pytest.mark.parametrize(
+    "odd", [pa.array([[1]]), pa.array(["a"]).dictionary_encode(), pa.array([1], pa.time64("us")), pa.array([1], pa.timestamp("ns"))]
+)
 def test_a_type_that_no_lake_column_has_is_refused(odd: pa.Array) -> None:
     with pytest.raises(TypeError, match="has no checksum"):
         checksum(odd)

@@ -40,7 +40,9 @@ def whole(ddl: str, low: int, high: int, lake: Callable[[Any], Any] = int) -> Ki
 def decimals(digits: int, scale: int) -> Kind:
     bound = 10**digits - 1
     numbers = (st.sampled_from([bound, -bound]) | st.integers(-bound, bound)).map(lambda number: Decimal(number).scaleb(-scale, _WIDE))
-    return Kind(f"DECIMAL({digits},{scale})", numbers, lambda value: f"{value:f}", (lambda v: f"{v:.{scale}f}") if digits > 38 else lambda v: v)
+    return Kind(
+        f"DECIMAL({digits},{scale})", numbers, lambda value: f"{value:f}", (lambda v: f"{v:.{scale}f}") if digits > 38 else lambda v: v
+    )
 
 
 def in_hex(data: bytes) -> str:
@@ -48,7 +50,9 @@ def in_hex(data: bytes) -> str:
 
 
 def text(ddl: str, alphabet: st.SearchStrategy[str], charset: str) -> Kind:
-    return Kind(f"{ddl} CHARACTER SET {charset}", st.text(alphabet, max_size=30), lambda value: f"CONVERT({in_hex(value.encode())} USING utf8mb4)")
+    return Kind(
+        f"{ddl} CHARACTER SET {charset}", st.text(alphabet, max_size=30), lambda value: f"CONVERT({in_hex(value.encode())} USING utf8mb4)"
+    )
 
 
 def quoted(value: Any) -> str:

@@ -2,10 +2,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
-Kind = Literal[
-    "bool", "int8", "int16", "int32", "int64", "decimal", "float32", "float64", "date", "datetime", "timestamp", "time",
-    "utf8", "latin1", "converted", "binary", "geometry",
-]
 OnInvalid = Literal["fail", "null", "string"]
 Value = None | int | str | bytes
 
@@ -17,11 +13,11 @@ class Error(Exception):
 
 class Column:
     name: str
-    kind: Kind
+    kind: str
     precision: int
     scale: int
     on_invalid: OnInvalid
-    def __init__(self, name: str, kind: Kind, *, precision: int = 0, scale: int = 0, on_invalid: OnInvalid = "fail") -> None: ...
+    def __init__(self, name: str, kind: str, *, precision: int = 0, scale: int = 0, on_invalid: OnInvalid = "fail") -> None: ...
 
 class Invalid:
     column: str

@@ -220,7 +220,8 @@ static bool note_invalid(batch *b, column *c, MYSQL_ROW row, const unsigned long
   if (!c->samples) return false;
   c->sample_row = b->rows;
   const long at = c - b->columns;
-  keep_sample(&c->samples[0], row[at], lengths[at]);
+  const bool marked = c->kind == KIND_CONVERTED && lengths[at] && (uint8_t)row[at][0] == 0xFF;
+  keep_sample(&c->samples[0], row[at] + marked, lengths[at] - marked);
   for (int key = 0; key < b->key_count; key++) keep_sample(&c->samples[key + 1], row[b->keys[key]], lengths[b->keys[key]]);
   return true;
 }

@@ -71,8 +71,8 @@ def compare(plan: Plan, parts: Sequence[Part], written: Written, decoded: Decode
     ]
     problems += [
         f"column {name} holds other values than were read: checksum {decoded.checksums.get(name)}, not {checksum}"
-        for name, checksum in sorted(written.checksums.items())
-        if decoded.checksums.get(name) != checksum
+        for name in sorted(set(written.checksums) | set(decoded.checksums))
+        if decoded.checksums.get(name) != (checksum := written.checksums.get(name))
     ]
     if problems:
         raise CheckError(f"{plan.dataset} {plan.window}: {'; '.join(problems)}; nothing was published. Clear the task 'plan' to read anew")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
+from pydantic import Field
+
 from tributary.core.position import Position
 from tributary.core.record import Record
 from tributary.core.window import Window
@@ -28,8 +30,10 @@ class ReadChunk(Record):
     position: Position
     nulls: dict[str, int]  # lake column -> rows in which it is NULL
     part: Part
-    checksums: dict[str, str] = {}  # lake column -> order-free checksum, taken while the values were decoded; of a masked one, after that
-    invalid: dict[str, int] = {}  # lake column -> values without an exact equal, stored as `on_invalid` says
+    checksums: dict[str, str] = Field(
+        default_factory=dict
+    )  # lake column -> order-free checksum, taken while the values were decoded; of a masked one, after that
+    invalid: dict[str, int] = Field(default_factory=dict)  # lake column -> values without an exact equal, stored as `on_invalid` says
 
 
 class Extracted(Record):
@@ -57,7 +61,7 @@ class Transformed(Record):
     parts: tuple[Part, ...]
     nulls: dict[str, int]
     seconds: float
-    checksums: dict[str, str] = {}
+    checksums: dict[str, str] = Field(default_factory=dict)
 
 
 class CheckResult(Record):
@@ -86,6 +90,6 @@ class Staged(Record):
     nulls: dict[str, int]
     parts: tuple[Part, ...]
     checks: tuple[CheckResult, ...] = ()
-    checksums: dict[str, str] = {}  # compared with the decoded parts
-    invalid: dict[str, int] = {}
+    checksums: dict[str, str] = Field(default_factory=dict)  # compared with the decoded parts
+    invalid: dict[str, int] = Field(default_factory=dict)
     extract_seconds: float

@@ -83,7 +83,9 @@ def lake_type(column: SourceColumn, policy: ColumnPolicy | None = None) -> LakeT
     base, sizes, rest = _parsed(column.type)
     if policy and policy.type == "bool":
         if base != "tinyint" and (base, sizes) != ("bit", (1,)):
-            raise ContractError(f"column {column.name!r} is {column.type}, which is no bool: only TINYINT and BIT(1) are; remove its `type`")
+            raise ContractError(
+                f"column {column.name!r} is {column.type}, which is no bool: only TINYINT and BIT(1) are; remove its `type`"
+            )
         exact = LakeType(pa.bool_(), "bool", "CAST({} AS UNSIGNED)" if base == "bit" else "{}")
     else:
         exact = _exact(column, base, sizes, rest)

@@ -149,7 +149,9 @@ def _inexact_value(invalid: Invalid, rows: int, query: Query) -> InexactValueErr
     shown = "a masked value" if name in query.masked else repr(_shown(invalid.value))
     there = [column.name for column in query.columns]
     keys = [key for key in query.table.primary_key if key in there and key not in query.masked]
-    where = ", ".join(f"{key}={_shown(value)}" for key, value in zip(keys, invalid.keys, strict=True)) or f"row {invalid.row + 1} of the batch"
+    where = (
+        ", ".join(f"{key}={_shown(value)}" for key, value in zip(keys, invalid.keys, strict=True)) or f"row {invalid.row + 1} of the batch"
+    )
     return InexactValueError(
         f"{query.table.name} column {name} ({query.table.column(name).type}): {invalid.count:,} of {rows:,} rows "
         f"of a batch hold what the lake cannot hold exactly, such as {shown} at {where}; nothing was published. Correct the rows in the "

@@ -100,7 +100,9 @@ class ExtractOperator(StepOperator):
                 result = masking.apply(batch)
                 # Of what is stored: the checksum of a few hidden values would tell them.
                 hidden.add(checksums({name: result.column(name) for name in result.schema.names if name in query.masked}))
+                del batch  # a value of 64 MiB must not be held once more while the next one is read
                 yield result
+                del result
 
         with source.snapshot() as snapshot:
             source_rows = snapshot.count(query)

@@ -4,7 +4,7 @@ ARG BASE_IMAGE=apache/airflow:slim-3.3.2-python3.11
 
 FROM ${BASE_IMAGE} AS build
 USER root
-# mysqlclient comes as source only
+# mysqlclient and our reader are compiled
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc libc6-dev libmariadb-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
@@ -24,7 +24,10 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     && awk -v out=" $LEFT_OUT " '/^[^ #]/ { split($1, name, "=="); skip = index(out, " " name[1] " ") } !skip' /tmp/constraints.txt > /tmp/lock.txt \
     && /opt/uv/bin/uv pip install --python /opt/tributary --require-hashes --no-deps --compile-bytecode --requirement /tmp/lock.txt \
     && /opt/uv/bin/uv pip check --python /opt/tributary
-# A package of our own that has to be compiled is built and installed here, where the compiler is.
+# Our reader is built here, where the compiler and Cython are.
+COPY native /tmp/native
+RUN PATH=/opt/tributary/bin:$PATH /opt/uv/bin/uv pip install --python /opt/tributary --offline --no-deps --no-build-isolation /tmp/native \
+    && /opt/uv/bin/uv pip uninstall --python /opt/tributary cython
 
 FROM ${BASE_IMAGE}
 USER root

@@ -21,7 +21,7 @@ def docs(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file is stale.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the names of the files written, as JSON.")] = False,
 ) -> None:
-    """Write docs/contract.schema.json (editors complete and check contracts with it), docs/dags.md (datasets) and docs/errors.md.
+    """Write docs/contract.schema.json (editors complete and check contracts with it), docs/dags.md (datasets), errors.md, types.md.
 
     Example: ./lake docs --check
     """
@@ -45,8 +45,15 @@ def generated() -> dict[Path, str]:
 
     :raises ContractError: where a contract is broken.
     """
+    from cli.types_page import types_page
+
     folder = REPOSITORY / "docs"
-    return {folder / "contract.schema.json": contract_schema(), folder / "dags.md": dag_index(), folder / "errors.md": catalogue()}
+    return {
+        folder / "contract.schema.json": contract_schema(),
+        folder / "dags.md": dag_index(),
+        folder / "errors.md": catalogue(),
+        folder / "types.md": types_page(),
+    }
 
 
 def contract_schema() -> str:

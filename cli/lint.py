@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("plugins", "cli", "dags", "sample", "tests")
+CODE = ("plugins", "cli", "dags", "sample", "tests", "native")
 
 CHECKS = {
     "ruff check": ("ruff", "check", "--quiet", *CODE),

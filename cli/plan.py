@@ -12,7 +12,7 @@ from cli.completion import dataset_names
 from cli.console import enter, note, print_json, reported, table
 
 if TYPE_CHECKING:
-    from tributary.core.contract import Contract
+    from tributary.core.contract import ColumnPolicy, Contract
     from tributary.core.plan import Chunk
     from tributary.core.safety import Verdict
     from tributary.core.source_table import SourceTable
@@ -106,12 +106,18 @@ def _columns(contract: Contract, live: SourceTable) -> list[tuple[str, str, str]
     for column in live.columns:
         policy = contract.columns.get(column.name)
         arrives = types.get(column.name, "left out")
-        columns.append((column.name, column.type, f"{arrives} ({policy.mask})" if policy and column.name in types else arrives))
+        columns.append((column.name, column.type, f"{arrives} ({_said(policy)})" if policy and column.name in types else arrives))
     if contract.partition:
         columns.append(
             (contract.partition.column, f"day of {contract.partition.by}, {contract.partition_zone.key}", "date32[day], partition")
         )
     return columns
+
+
+def _said(policy: ColumnPolicy) -> str:
+    """What the contract says of a column, as in "hash" or "on_invalid: null"."""
+    given = policy.model_dump(exclude_unset=True)
+    return ", ".join(str(value) if name == "mask" else f"{name}: {value}" for name, value in given.items())
 
 
 def _show(preview: Preview) -> None:

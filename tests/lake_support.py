@@ -23,7 +23,9 @@ from tributary.core.plan import Plan, chunks
 from tributary.core.position import Position
 from tributary.core.source_table import SourceTable
 from tributary.core.staged import Extracted, Part, Read, ReadChunk, Staged
+from tributary.core.tally import to_hex
 from tributary.core.window import Window
+from tributary.hooks.checksums import checksums
 from tributary.hooks.lake import LakeHook
 from tributary.operators.chunk_reader import part_key
 from tributary.publishers.choose import publisher_for
@@ -123,9 +125,13 @@ class Lake:
             final = self.contract.format == "delta" and self.contract.mode != "merge"
             column = self.contract.partition.column if self.contract.partition else None
             key = self.keys.delta_part(column, day, attempt, number) if final else self.keys.run_part("test", attempt, number)
-        columns = [pa.array([row[i] for row in rows], field.type) for i, field in enumerate(schema)]
-        written = self.hook.write_part(key, schema, [pa.record_batch(columns, schema=schema)] if rows else [])
+        batches = [pa.record_batch(list(self.columns(rows, schema).values()), schema=schema)] if rows else []
+        written = self.hook.write_part(key, schema, batches)
         return Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day), written.nulls
+
+    def columns(self, rows: Sequence[Row], schema: pa.Schema | None = None) -> dict[str, pa.Array]:
+        """The rows as Arrow columns by name."""
+        return {field.name: pa.array([row[i] for row in rows], field.type) for i, field in enumerate(schema or self.schema)}
 
     def stage(
         self,
@@ -196,9 +202,16 @@ class Lake:
                 mine = [row for row in rows if chunk.window is None or self._in(row, chunk.window)]
                 key = part_key(plan, chunk, attempt)
                 part, nulls = self.part(mine, day=chunk.partition, attempt=attempt, number=chunk.index, schema=schema, key=key)
+                sums = to_hex(checksums(self.columns(mine, schema))) if mine else {}
                 read.append(
                     ReadChunk(
-                        index=chunk.index, source_rows=len(mine), read_rows=len(mine), position=position(source), nulls=nulls, part=part
+                        index=chunk.index,
+                        source_rows=len(mine),
+                        read_rows=len(mine),
+                        position=position(source),
+                        nulls=nulls,
+                        part=part,
+                        checksums=sums,
                     )
                 )
             manifest = Extracted(attempt=attempt, plan_hash=plan.hash, group=group, chunks=tuple(read), seconds=0.5)

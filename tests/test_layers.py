@@ -23,7 +23,7 @@ ALLOWED = {
     "pipeline": {"operators", "core"},
 }
 # What the pure layer must not know.
-IMPURE = {"airflow", "boto3", "botocore", "MySQLdb", "duckdb", "deltalake", "kombu", "cli", "sample"}
+IMPURE = {"airflow", "boto3", "botocore", "MySQLdb", "tributary_native", "duckdb", "deltalake", "kombu", "cli", "sample"}
 
 
 def imports(file: Path) -> set[str]:

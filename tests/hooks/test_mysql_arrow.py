@@ -18,11 +18,12 @@ import pytest
 
 from cli.stack.settings import Settings
 from tests.source_database import SourceDatabase, source_database
+from tributary.core.contract import ColumnPolicy
 from tributary.core.errors import InexactValueError, SourceError, SourceUnavailable
 from tributary.core.select import Query
 from tributary.core.types import source_schema
 from tributary.core.window import Window
-from tributary.hooks import mysql_snapshot
+from tributary.hooks import mysql_session
 from tributary.hooks.mysql_arrow import MySqlArrowHook
 from tributary.hooks.mysql_snapshot import Snapshot
 
@@ -154,7 +155,7 @@ def test_the_rows_before_a_wrong_value_are_the_only_ones_given(source: SourceDat
 def test_a_masked_value_is_not_in_the_message(source: SourceDatabase) -> None:
     make_dates(source, "DATE", "1980-05-00")
     whole = source.whole("dates")
-    query = Query(table=whole.table, columns=whole.columns, masked=frozenset({"d", "b"}))
+    query = Query(table=whole.table, columns=whole.columns, policies={name: ColumnPolicy(mask="hash") for name in ("d", "b")})
     with source.hook().snapshot() as snapshot, pytest.raises(InexactValueError) as refused:
         list(snapshot.stream(query, source_schema(query.columns), 10))
     assert "such as a masked value at a=0; " in str(refused.value)
@@ -245,8 +246,7 @@ def test_leaving_early_does_not_read_the_rest(source: SourceDatabase) -> None:
 
 def test_batches_are_bounded_by_rows_and_by_bytes(source: SourceDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     query = make_many(source)
-    monkeypatch.setattr(mysql_snapshot, "BATCH_BYTES", 500_000)
-    monkeypatch.setattr(mysql_snapshot, "FETCH_BYTES", 50_000)
+    monkeypatch.setattr(mysql_session, "BATCH_BYTES", 500_000)
     with source.hook().snapshot() as snapshot:
         batches = snapshot.stream(query, source_schema(query.columns), 3000)
         assert next(batches).num_rows == 3000
@@ -454,9 +454,9 @@ def test_a_session_can_write_nothing_and_reads_in_utc(source: SourceDatabase) ->
         with pytest.raises((SourceError, SourceUnavailable), match=r"READ ONLY|read.only"):
             session.execute(f"INSERT INTO {source.name}.written VALUES (1)")
         shown = session.rows("SELECT @@time_zone AS z, @@character_set_client AS c, @@character_set_results AS r, @@sql_mode AS m")
-        assert shown == [{"z": "+00:00", "c": "utf8mb4", "r": "utf8mb4", "m": ""}]
+        assert shown == [{"z": "+00:00", "c": "utf8mb4", "r": None, "m": ""}]
         limits = {row["Variable_name"]: row["Value"] for row in session.rows("SHOW SESSION VARIABLES")}
-        assert (limits["net_write_timeout"], limits["lock_wait_timeout"]) == ("600", "30")
+        assert (limits["net_write_timeout"], limits["lock_wait_timeout"]) == ("360", "30")
         assert limits["sql_select_limit"] == str(2**64 - 1)
         assert float(limits["max_statement_time"]) == 300 if session.is_mariadb else limits["max_execution_time"] == "300000"
     assert source.run("SELECT COUNT(*) FROM written") == [(0,)]

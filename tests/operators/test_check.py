@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.lake_support import Extract, Lake, at, context, contract, days, position
 from tributary.core.errors import CheckError, ContractError
 from tributary.core.plan import chunks
 from tributary.core.staged import Extracted, Read, Staged
+from tributary.core.tally import to_hex
+from tributary.hooks.checksums import checksums
 from tributary.hooks.lake import LakeHook
 from tributary.operators.check import CheckOperator
 from tributary.operators.transform import TransformOperator
@@ -92,6 +95,40 @@ def test_other_nulls_than_were_counted_stop_the_run(lake: Lake) -> None:
     assert check(lake, extract).nulls["amount"] == 1
     change(lake, extract, nulls={"id": 0, "created_at": 0, "amount": 0})
     with pytest.raises(CheckError, match="column amount has 1 NULLs, 0 were counted"):
+        check(lake, extract)
+
+
+def test_the_checksums_of_the_source_are_those_of_the_decoded_parts(lake: Lake) -> None:
+    rows = lake.append_rows(1, 3) + lake.append_rows(2, 2)
+    staged = check(lake, lake.extract(days(1, 3), rows))
+    assert staged.checksums == to_hex(checksums(lake.columns(rows)))
+    assert len(set(staged.checksums.values())) == 3
+
+
+def test_one_value_that_changed_on_the_way_stops_the_run(lake: Lake) -> None:
+    """As many rows, as many NULLs: only the checksum knows."""
+    rows = lake.append_rows(1, 5)
+    extract = lake.extract(days(1, 2), [(1000, at(1), Decimal("1.51")), *rows[1:]])
+    change(lake, extract, checksums=to_hex(checksums(lake.columns(rows))))
+    with pytest.raises(
+        CheckError, match=r"column amount holds other values than were read: checksum [0-9a-f]{16}, not [0-9a-f]{16}; nothing"
+    ):
+        check(lake, extract)
+
+
+def test_two_columns_that_swapped_values_stop_the_run(hook: LakeHook) -> None:
+    lake = Lake(hook, contract("append"))
+    schema = pa.schema([("id", pa.int64()), ("created_at", pa.timestamp("us")), ("a", pa.int64()), ("b", pa.int64())])
+    extract = lake.extract(days(1, 2), [(1, at(1), 7, 8), (2, at(1), 9, 9)], schema=schema)
+    change(lake, extract, checksums=to_hex(checksums(lake.columns([(1, at(1), 8, 7), (2, at(1), 9, 9)], schema))))
+    with pytest.raises(CheckError, match=r"column a holds other values .* column b holds other values"):
+        check(lake, extract)
+
+
+def test_a_column_without_a_checksum_stops_the_run(lake: Lake) -> None:
+    extract = lake.extract(days(1, 2), lake.append_rows(1, 2))
+    change(lake, extract, checksums={})
+    with pytest.raises(CheckError, match=r"column amount holds other values than were read: checksum [0-9a-f]{16}, not None"):
         check(lake, extract)
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from tributary_native import checksum
 
 from cli.stack.settings import Settings
 from tests.source_database import SourceDatabase, source_database
@@ -184,6 +185,34 @@ def test_a_zero_date_stops_the_run_without_a_retry(source: SourceDatabase, lake:
     with pytest.raises(AirflowFailException, match=r"zero column d \(date\): 1 of 2 rows .* '0000-00-00' at id=2"):
         extract(lake, plan)
     assert not [key for key in lake.list_keys(f"_tributary/{plan.dataset}/") if key.endswith("extracted.json")]
+
+
+def test_values_that_the_lake_has_not_are_stored_as_the_contract_says_and_counted(source: SourceDatabase, lake: LakeHook) -> None:
+    source.run(
+        "SET SESSION sql_mode = ''",
+        "CREATE TABLE odd (id INT PRIMARY KEY, d DATE, t DATETIME, flag TINYINT(1), half BIT(1), secret DATE)",
+        "INSERT INTO odd VALUES (1, '2026-01-01', '2026-01-01 10:00:00', 1, b'0', '2026-01-01'), (2, '0000-00-00', '2026-00-01', 0, b'1', "
+        "'0000-00-00'), (3, '2026-05-00', NULL, 2, NULL, NULL)",
+    )
+    columns = {
+        "d": {"on_invalid": None},  # as YAML reads a bare null
+        "t": {"on_invalid": "string"},
+        "flag": {"type": "bool", "on_invalid": "null"},
+        "half": {"type": "bool"},
+        "secret": {"mask": "hash", "on_invalid": "null"},
+    }
+    plan = plan_of(source, "odd", mode="snapshot", cursor=None, partition=None, columns=columns)
+    chunk = extract(lake, plan).chunks[0]
+    table = table_of(lake, chunk.part.key).sort_by("id")
+    assert table.drop(["secret"]).to_pylist() == [
+        {"id": 1, "d": date(2026, 1, 1), "t": "2026-01-01 10:00:00", "flag": True, "half": False},
+        {"id": 2, "d": None, "t": "2026-00-01 00:00:00", "flag": False, "half": True},
+        {"id": 3, "d": None, "t": None, "flag": None, "half": None},
+    ]
+    assert chunk.invalid == {"d": 2, "t": 1, "flag": 1, "secret": 1}
+    assert chunk.checksums == {name: f"{checksum(table.column(name)):016x}" for name in table.column_names}
+    with pytest.raises(AirflowFailException, match=r"odd column flag \(tinyint\(1\)\): 1 of 3 rows .* such as '2' at id=3"):
+        extract(lake, plan_of(source, "odd", mode="snapshot", cursor=None, partition=None, columns=columns | {"flag": {"type": "bool"}}))
 
 
 @pytest.mark.parametrize("lost", [1, -1])

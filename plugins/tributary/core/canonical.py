@@ -51,10 +51,14 @@ def canonical(column: SourceColumn, policy: ColumnPolicy | None = None, *, whole
     :param whole: never shorten to a digest: for a key, whose text must lead back to the row.
     :raises ContractError: as `lake_type`.
     """
-    if policy is not None:
+    if policy is not None and policy.mask is not None:
         return _masked(policy)
-    kind = lake_type(column)
+    kind = lake_type(column, policy)
     read, arrow = kind.read, kind.arrow
+    if kind.decoder == "geometry":
+        return Canonical("SHA2(HEX({}), 256)", f"sha256({_GEOMETRY})", "digest")
+    if pa.types.is_boolean(arrow):
+        return Canonical(f"CAST(CAST({read} AS UNSIGNED) AS CHAR)", "CAST(CAST({} AS INTEGER) AS VARCHAR)", "number")
     if kind.unit == TIME_UNIT:
         return Canonical(f"CAST(CAST({read} AS TIME(6)) AS CHAR)", _DURATION, "duration")
     if pa.types.is_floating(arrow):
@@ -68,7 +72,7 @@ def canonical(column: SourceColumn, policy: ColumnPolicy | None = None, *, whole
         return Canonical(f"DATE_FORMAT({read}, '{_MOMENT}')", f"strftime({naive}, '{_MICROSECOND}')", "aware" if arrow.tz else "naive")
     if pa.types.is_binary(arrow):
         return _shortened(column, Canonical(f"HEX({read})", "hex({})", "bytes"), read, whole)
-    text = f"CONVERT({read} USING utf8mb4)"
+    text = "CONVERT({} USING utf8mb4)"
     return _shortened(column, Canonical(f"HEX({text})", "hex({})", "text"), text, whole)
 
 
@@ -76,6 +80,12 @@ _MOMENT, _MICROSECOND = "%Y-%m-%d %H:%i:%s.%f", "%Y-%m-%d %H:%M:%S.%f"
 # The 64 bits of a double, from the one function of the server that shows them: x of a point, little-endian after five bytes. Adding
 # zero makes -0 the 0 that it equals. The server's decimal text would not do: it and DuckDB choose different exponents and digits.
 _DOUBLE = "HEX(REVERSE(SUBSTRING(ST_AsBinary(POINT({} + 0e0, 0)), 6, 8)))"
+# The server's own form of a geometry, SRID before WKB, of the lake's WKB; EWKB, which the reader writes where the SRID is not 0, has it
+# behind the type, whose highest byte then is 0x20. Both are little-endian.
+_GEOMETRY = (
+    "CASE WHEN substr(hex({0}), 9, 2) = '20' THEN substr(hex({0}), 11, 8) || '01' || substr(hex({0}), 3, 6) || '00' || "
+    "substr(hex({0}), 19) ELSE '00000000' || hex({0}) END"
+)
 _DURATION = (
     "(CASE WHEN {0} < 0 THEN '-' ELSE '' END || printf('%02d:%02d:%02d.%06d', abs({0}) // 3600000000, "
     "abs({0}) // 60000000 % 60, abs({0}) // 1000000 % 60, abs({0}) % 1000000))"

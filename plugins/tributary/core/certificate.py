@@ -7,6 +7,8 @@ from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from pydantic import Field
+
 from tributary.core.audit import Audited, Counted
 from tributary.core.plan import Consistency, Guarantee
 from tributary.core.position import Position
@@ -34,6 +36,12 @@ class Certificate(Record):
     lake_rows: int  # counted by decoding the written parts; differs from source_rows only behind a transform.sql
     size_bytes: int
     nulls: dict[str, int]
+    checksums: dict[str, str] = Field(
+        default_factory=dict
+    )  # column -> order-free checksum of the values that were read and decoded again; docs/types.md
+    invalid: dict[str, int] = Field(
+        default_factory=dict
+    )  # column -> values that no lake type holds, stored as the contract's `on_invalid` says
     checks: tuple[CheckResult, ...]
     audits: tuple[Audited, ...] = ()
     parts: tuple[Part, ...]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tributary.core.canonical import ORDERED, Canonical, canonical
-from tributary.core.contract import Contract
+from tributary.core.contract import ColumnPolicy, Contract
 from tributary.core.errors import ContractError
 from tributary.core.source_table import SourceColumn, SourceTable
 from tributary.core.types import is_dropped, lake_type
@@ -63,9 +63,11 @@ def comparison(contract: Contract, table: SourceTable, lake: Mapping[str, str], 
     columns = []
     for column in table.columns:
         policy = contract.columns.get(column.name)
-        expected = "VARCHAR" if policy else duckdb_type(lake_type(column).arrow) if not is_dropped(column, contract.columns) else ""
+        expected = _expected(column, policy)
         if is_dropped(column, contract.columns):
             left_out[column.name] = "dropped by the contract"
+        elif policy and policy.on_invalid != "fail":
+            left_out[column.name] = f"on_invalid: {policy.on_invalid} lets the lake differ from the source"
         elif passed is not None and column.name not in passed:
             left_out[column.name] = "transform.sql changes it"
         elif column.name not in lake:
@@ -74,7 +76,7 @@ def comparison(contract: Contract, table: SourceTable, lake: Mapping[str, str], 
             wrong[column.name] = f"{lake[column.name]} in the lake, {expected} expected of {column.type}"
         else:
             columns.append(Compared(column.name, canonical(column, policy)))
-            if policy:
+            if policy and policy.mask:
                 left_out[column.name] = _MASKED[policy.mask]
     names = {column.name for column in table.columns}
     own = {contract.partition.column} if contract.partition else set()
@@ -92,6 +94,13 @@ def comparison(contract: Contract, table: SourceTable, lake: Mapping[str, str], 
         left_out=left_out,
         wrong=wrong,
     )
+
+
+def _expected(column: SourceColumn, policy: ColumnPolicy | None) -> str:
+    """DuckDB's name of the type that the lake's column should have; empty: none."""
+    if policy and policy.mask:
+        return "" if policy.mask == "drop" else "VARCHAR"
+    return duckdb_type(lake_type(column, policy).arrow)
 
 
 _MASKED = {
@@ -115,7 +124,7 @@ def duckdb_type(arrow: pa.DataType) -> str:
 
 _DUCKDB = {
     "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "float": "FLOAT", "double": "DOUBLE",
-    "string": "VARCHAR", "binary": "BLOB", "date32[day]": "DATE",
+    "string": "VARCHAR", "binary": "BLOB", "date32[day]": "DATE", "bool": "BOOLEAN",
 }  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic.json_schema import WithJsonSchema
 
 from tributary.core.window import Window, last_closed, midnight
 
@@ -39,6 +40,13 @@ Zone = Annotated[str, AfterValidator(_known_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.=-]*(/[A-Za-z0-9][A-Za-z0-9_.=-]*)*$")]
+
+# YAML reads a bare `null` as no value at all.
+OnInvalid = Annotated[
+    Literal["fail", "null", "string"],
+    BeforeValidator(lambda value: "null" if value is None else value),
+    WithJsonSchema({"enum": ["fail", "null", "string", None]}),
+]
 
 
 class _Strict(BaseModel):
@@ -154,9 +162,23 @@ class Extract(_Strict):
 class ColumnPolicy(_Strict):
     """What happens to one column on its way."""
 
-    mask: Literal["drop", "hash", "redact"] = Field(
-        description="drop: leave the column out · hash: HMAC-SHA256, equal values stay equal · redact: '***' in place of every value"
+    mask: Literal["drop", "hash", "redact"] | None = Field(
+        None, description="drop: leave the column out · hash: HMAC-SHA256, equal values stay equal · redact: '***' in place of every value"
     )
+    on_invalid: OnInvalid = Field(
+        "fail",
+        description="a value that the lake's type cannot hold, such as 0000-00-00: fail: stop the run · null: store NULL and count it · "
+        "string: the column becomes a string of the server's text, and such values are counted",
+    )
+    type: Literal["bool"] | None = Field(
+        None, description="bool: a TINYINT or BIT(1) of 0 and 1 becomes a boolean; another value is invalid"
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("says nothing; give mask, on_invalid or type, or leave the column away")
+        return self
 
 
 class Contract(_Strict):
@@ -212,9 +234,9 @@ class Contract(_Strict):
             raise ValueError(
                 f"partition.column {self.partition.column!r} is the name of a source column; choose one such as {self.partition.by}_day"
             )
-        masked = [c for c in (*self.key, self.cursor and self.cursor.column, self.partition and self.partition.by) if c in self.columns]
-        if masked:
-            raise ValueError(f"column {masked[0]!r} is a key, cursor or partition column and cannot be masked")
+        changed = [c for c in (*self.key, self.cursor and self.cursor.column, self.partition and self.partition.by) if c in self.columns]
+        if changed:
+            raise ValueError(f"column {changed[0]!r} is a key, cursor or partition column and cannot be masked or changed")
         return self
 
     @model_validator(mode="after")

@@ -41,7 +41,7 @@ class Masking:
         fields = []
         for field, values in zip(batch.schema, batch.columns, strict=True):
             policy = self.policies.get(field.name)
-            if policy is None:
+            if policy is None or policy.mask is None:
                 kept[field.name] = values
                 fields.append(field)
             elif policy.mask != "drop":

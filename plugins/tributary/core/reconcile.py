@@ -42,13 +42,23 @@ class Decoded:
 
     rows: Mapping[str, int]  # object key -> rows
     nulls: Mapping[str, int]  # column -> rows in which it is NULL
+    checksums: Mapping[str, str]  # column -> order-free checksum; columns of nested types have none
 
 
-def compare(plan: Plan, parts: Sequence[Part], nulls: Mapping[str, int], decoded: Decoded) -> None:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was counted while the parts were made: for extracted parts, while the source's values were decoded."""
+
+    nulls: Mapping[str, int]
+    checksums: Mapping[str, str]
+
+
+def compare(plan: Plan, parts: Sequence[Part], written: Written, decoded: Decoded) -> None:
     """Compare the decoded parts with what was counted while they were written.
 
-    :raises CheckError: where a part has other rows, or a column other NULLs or is missing.
+    :raises CheckError: where a part has other rows, or a column other values, other NULLs or is missing.
     """
+    nulls = written.nulls
     problems = [
         f"{part.key} holds {decoded.rows.get(part.key, 0):,} rows, {part.rows:,} were written"
         for part in parts
@@ -58,6 +68,11 @@ def compare(plan: Plan, parts: Sequence[Part], nulls: Mapping[str, int], decoded
         f"column {name} has {decoded.nulls.get(name)} NULLs, {nulls.get(name)} were counted while it was written"
         for name in sorted(set(nulls) | set(decoded.nulls))
         if nulls.get(name) != decoded.nulls.get(name)
+    ]
+    problems += [
+        f"column {name} holds other values than were read: checksum {decoded.checksums.get(name)}, not {checksum}"
+        for name in sorted(set(written.checksums) | set(decoded.checksums))
+        if decoded.checksums.get(name) != (checksum := written.checksums.get(name))
     ]
     if problems:
         raise CheckError(f"{plan.dataset} {plan.window}: {'; '.join(problems)}; nothing was published. Clear the task 'plan' to read anew")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tributary.core.chunks import ChunkKey, KeyColumn, KeyRange, Point
-from tributary.core.contract import Contract
+from tributary.core.contract import ColumnPolicy, Contract
 from tributary.core.local_time import local_bound
 from tributary.core.plan import Chunk
 from tributary.core.source_table import SourceColumn, SourceTable, is_naive
-from tributary.core.types import is_dropped, lake_type
+from tributary.core.types import is_dropped, is_masked, lake_type
 from tributary.core.window import Window
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -45,15 +46,23 @@ class Query:
     cursor: str | None = None
     window: Window | None = None
     zone: ZoneInfo = UTC_ZONE  # in which the cursor's values are written; a TIMESTAMP reads as UTC
-    masked: frozenset[str] = frozenset()  # columns whose values no message may show
+    policies: Mapping[str, ColumnPolicy] = field(default_factory=dict)
     keys: KeyRange | None = None
     marker: str = ""  # names the reader in the server's process list; letters, digits and -_/ only
 
     @property
     def select_sql(self) -> str:
         """The rows, every column by its name. Unordered: the server reads along the index that it chose."""
-        expressions = (lake_type(column).read.format(_bindable(quote_ident(column.name))) for column in self.columns)
+        expressions = (
+            lake_type(column, self.policies.get(column.name)).read.replace("{}", _bindable(quote_ident(column.name)))
+            for column in self.columns
+        )
         return f"SELECT {self._comment}{', '.join(expressions)} {self.source}"
+
+    @property
+    def masked(self) -> frozenset[str]:
+        """Columns whose values no message may show."""
+        return frozenset(name for name in self.policies if is_masked(name, self.policies))
 
     @property
     def count_sql(self) -> str:
@@ -154,7 +163,7 @@ def window_query(contract: Contract, table: SourceTable, window: Window | None) 
     kept = tuple(column for column in table.columns if not is_dropped(column, contract.columns))
     cursor = contract.cursor.column if contract.cursor else None
     zone = contract.naive_zone if cursor and is_naive(table.column(cursor)) else UTC_ZONE
-    return Query(table=table, columns=kept, cursor=cursor, window=window, zone=zone, masked=frozenset(contract.columns))
+    return Query(table=table, columns=kept, cursor=cursor, window=window, zone=zone, policies=contract.columns)
 
 
 def chunk_query(contract: Contract, table: SourceTable, chunk: Chunk, *, marker: str = "") -> Query:

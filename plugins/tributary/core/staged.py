@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
+from pydantic import Field
+
 from tributary.core.audit import Audited
 from tributary.core.position import Position
 from tributary.core.record import Record
@@ -32,6 +34,10 @@ class ReadChunk(Record):
     position: Position
     nulls: dict[str, int]  # lake column -> rows in which it is NULL
     part: Part
+    checksums: dict[str, str] = Field(
+        default_factory=dict
+    )  # lake column -> order-free checksum, taken while the values were decoded; of a masked one, after that
+    invalid: dict[str, int] = Field(default_factory=dict)  # lake column -> values without an exact equal, stored as `on_invalid` says
 
 
 class WrittenChunk(Record):
@@ -69,6 +75,7 @@ class Transformed(Record):
     parts: tuple[Part, ...]
     nulls: dict[str, int]
     seconds: float
+    checksums: dict[str, str] = Field(default_factory=dict)
 
 
 class CheckResult(Record):
@@ -99,4 +106,6 @@ class Staged(Record):
     checks: tuple[CheckResult, ...] = ()
     audits: tuple[Audited, ...] = ()  # the plan's, with what was read again
     rungs: tuple[Rung, ...] = ()  # of the extract tasks, each once
+    checksums: dict[str, str] = Field(default_factory=dict)  # compared with the decoded parts
+    invalid: dict[str, int] = Field(default_factory=dict)
     extract_seconds: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import MySQLdb
+from tributary_native import Error
 
 from tributary.core.errors import SourceError, SourceUnavailable, TributaryError
 
@@ -55,6 +55,9 @@ UNAVAILABLE: dict[int, str] = {
     3024: _SLOW,
 }
 
+# SQLSTATE classes: syntax error or access rule violation, feature not supported.
+_STATEMENT_REFUSED = {"42", "0A"}
+
 
 @contextmanager
 def source_errors(doing: str) -> Iterator[None]:
@@ -67,25 +70,21 @@ def source_errors(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except MySQLdb.Error as error:
+    except Error as error:
         raise _translated(error, doing) from error
 
 
 def code_of(error: TributaryError) -> int | None:
     """The server's error number behind one of our errors."""
-    return _code(error.__cause__) if isinstance(error.__cause__, MySQLdb.Error) else None
+    return error.__cause__.errno if isinstance(error.__cause__, Error) else None
 
 
-def _code(error: BaseException) -> int:
-    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
-
-
-def _translated(error: MySQLdb.Error, doing: str) -> TributaryError:
-    code = _code(error)
-    said = f"cannot {doing}: {error.args[-1] if error.args else type(error).__name__} (MySQL error {code})"
+def _translated(error: Error, doing: str) -> TributaryError:
+    code = error.errno
+    said = f"cannot {doing}: {error.message} (MySQL error {code})"
     if code in REFUSED:
         return SourceError(f"{said}; {REFUSED[code]}")
-    if isinstance(error, MySQLdb.ProgrammingError | MySQLdb.NotSupportedError) and code not in UNAVAILABLE:
+    if error.sqlstate[:2] in _STATEMENT_REFUSED and code not in UNAVAILABLE:
         return SourceError(f"{said}; the statement itself is refused, which is a defect of the project: please report it")
     if code == 2026:  # TLS: a wrong certificate stays wrong, a handshake that broke off may not
         kind = SourceError if any(word in said.lower() for word in _TLS_FOR_GOOD) else SourceUnavailable

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
-import MySQLdb
-import MySQLdb.cursors
+from tributary_native import Column, Connection, Stream
 
 from tributary.core.errors import SourceError
 from tributary.hooks import mysql_tls
 from tributary.hooks.mysql_errors import source_errors
 
 CONNECT_TIMEOUT_S = 10
-# Seconds that the server waits for us to take the next rows while the store is slow; its default of 60 ends long extracts.
-NET_WRITE_TIMEOUT_S = 600
+# Bytes of a batch; a batch with one larger value is as large as that.
+BATCH_BYTES = 16 << 20
 # Seconds behind an ALTER TABLE; its default is a day.
 LOCK_WAIT_TIMEOUT_S = 30
 # A vanished peer is noticed after 30 + 6 × 10 seconds; without this after the read timeout, which is long.
 _KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 6}
 
+# Of the driver's arguments, those that make its Python side; the reader has none, and speaks UTF-8 and no LOAD DATA in every case.
+_OF_THE_DRIVER = frozenset({"charset", "use_unicode", "cursorclass", "conv", "local_infile", "autocommit"})
+
 Row = dict[str, str | None]
 
 
 class Session:
-    """An open connection: text protocol without converters, UTC, utf8mb4, read only, autocommit, every statement with a time limit.
+    """An open connection: text as the table holds it, UTC, read only, autocommit, every statement with a time limit.
 
-    :param config: keyword arguments of `MySQLdb.connect`, as Airflow's `MySqlHook` makes them (TLS, sockets and IAM included).
+    :param config: keyword arguments for a MySQL driver, as Airflow's `MySqlHook` makes them (TLS, sockets and IAM included).
     :param statement_timeout_s: the server ends a statement that takes longer, its rows' way to us included.
     :raises SourceError, SourceUnavailable: see `mysql_errors`.
     """
@@ -39,27 +41,18 @@ class Session:
         config = mysql_tls.with_tls(config)
         mysql_tls.refuse_plaintext(config, self.address, CONNECT_TIMEOUT_S)
         with source_errors(f"connect to {self.address} as {config.get('user')}"):
-            self._connection = MySQLdb.connect(
-                **{
-                    **config,
-                    "conv": {},  # bytes as the server sent them; a converter could round
-                    "use_unicode": False,
-                    "charset": "utf8mb4",
-                    "cursorclass": MySQLdb.cursors.Cursor,
-                    "autocommit": True,
-                    "multi_statements": False,
-                    "local_infile": 0,
-                    "connect_timeout": CONNECT_TIMEOUT_S,
-                    # Longer than any statement may be silent.
-                    "read_timeout": statement_timeout_s + 60,
-                    "write_timeout": 60,
-                }
+            self._connection = Connection(
+                **{name: value for name, value in config.items() if name not in _OF_THE_DRIVER},
+                connect_timeout=CONNECT_TIMEOUT_S,
+                # Longer than any statement may be silent.
+                read_timeout=statement_timeout_s + 60,
+                write_timeout=60,
             )
         try:
-            # The server's number of this connection, as KILL wants it; the driver does not tell it while a query runs.
-            self.connection_id = int(self._connection.thread_id())
+            # The server's number of this connection, as KILL wants it.
+            self.connection_id = self._connection.thread_id
+            self.version = self._connection.server_version
             self._keep_alive()
-            self.version: str = self._connection.get_server_info()
             if mysql_tls.is_demanded(config) and not self.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0]["Value"]:
                 raise SourceError(f"{self.address} answered without TLS, which the Airflow connection demands; turn TLS on at the server")
             self._prepare(statement_timeout_s)
@@ -78,33 +71,27 @@ class Session:
 
     def rows(self, sql: str, values: tuple[str, ...] = (), *, doing: str = "ask the server") -> list[Row]:
         """A small result, whole, as text by column name."""
-        with source_errors(doing), self._connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            names = [column[0] for column in cursor.description or ()]
-            return [dict(zip(names, map(_text, row), strict=True)) for row in cursor.fetchall()]
+        with source_errors(doing):
+            names, rows = self._connection.rows(sql, values)
+        return [dict(zip(names, map(_text, row), strict=True)) for row in rows]
 
     @contextmanager
-    def unbuffered(self, sql: str, values: tuple[str, ...], *, doing: str) -> Iterator[MySQLdb.cursors.SSCursor]:
-        """A cursor over a large result of which the client holds only what it has fetched, as bytes or None.
-
-        Leaving the block before the last row cuts the connection: the driver would read the rest of the result otherwise.
-        """
+    def stream(
+        self, sql: str, values: tuple[str, ...], columns: Sequence[Column], *, batch_rows: int, keys: Sequence[int], doing: str
+    ) -> Iterator[Stream]:
+        """A large result of which the client holds one batch. Leaving the block before the last row breaks the connection off."""
         with source_errors(doing):
-            cursor = self._connection.cursor(MySQLdb.cursors.SSCursor)
-            cursor.execute(sql, values)
-            try:
-                yield cursor
-            except BaseException:
-                self._cut()
-                raise
-            cursor.close()
+            stream = self._connection.stream(sql, columns, values=values, batch_rows=batch_rows, batch_bytes=BATCH_BYTES, keys=keys)
+            with closing(stream):
+                yield stream
+
+    def cancel(self) -> None:
+        """Break the connection off, from any thread: whoever waits for it gets `SourceUnavailable` at once."""
+        self._connection.cancel()
 
     def close(self) -> None:
         """End the connection; its transaction ends with it."""
-        try:
-            self._connection.close()
-        except MySQLdb.Error:  # closed already, or lost: there is nothing left to end
-            return
+        self._connection.close()
 
     def _prepare(self, statement_timeout_s: int) -> None:
         settings = {
@@ -112,7 +99,10 @@ class Session:
             # Nothing that changes what is read (PAD_CHAR_TO_FULL_LENGTH) or how text is quoted (ANSI_QUOTES, NO_BACKSLASH_ESCAPES).
             "sql_mode": "''",
             "sql_select_limit": "18446744073709551615",  # a server-wide limit would shorten results without an error
-            "net_write_timeout": str(NET_WRITE_TIMEOUT_S),
+            # Text as the table holds it: the server would send "?" for what it cannot convert.
+            "character_set_results": "NULL",
+            # Seconds that the server waits for us to take the next rows while the store is slow: never shorter than the statement may take.
+            "net_write_timeout": str(statement_timeout_s + 60),
             "lock_wait_timeout": str(LOCK_WAIT_TIMEOUT_S),
         }
         if self.is_mariadb:
@@ -129,13 +119,6 @@ class Session:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 for option, value in _KEEP_ALIVE.items():
                     end.setsockopt(socket.IPPROTO_TCP, option, value)
-
-    def _cut(self) -> None:
-        try:
-            with self._socket() as end:
-                end.shutdown(socket.SHUT_RDWR)
-        except (OSError, MySQLdb.Error):  # the peer was faster, or the connection is closed already
-            return
 
     def _socket(self) -> socket.socket:
         return socket.socket(fileno=os.dup(self._connection.fileno()))

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
+from tributary_native import Batch, Column, Invalid
 
-from tributary.core.decode import decode, inexact
 from tributary.core.errors import InexactValueError, SourceError
 from tributary.core.position import Position
 from tributary.core.select import Query
+from tributary.core.tally import Tally
+from tributary.core.types import lake_type
 from tributary.hooks.mysql_errors import code_of
 from tributary.hooks.mysql_session import Row, Session
+from tributary.hooks.read_ahead import read_ahead
 
-# Python objects alive at once: a fetch of rows, before it becomes Arrow. Smaller fetches stay in the processor's cache.
-FETCH_ROWS = 1_000
-FETCH_BYTES = 4 * 1024 * 1024
-# A batch ends early where its rows are wide.
-BATCH_BYTES = 32 * 1024 * 1024
+# Decoded rows that wait for the writer: a row group takes a third of a second to compress, in which the server sends about as much.
+READ_AHEAD_BYTES = 64 << 20
+# A function's result is longer than max_allowed_packet; the server then sends NULL.
+_CUT_VALUE = "1301"
 
 
 class Snapshot:
@@ -49,16 +51,43 @@ class Snapshot:
         """A small result that is seen at the snapshot's moment, as text by column name; the statement is taken as it stands."""
         return self._session.rows(sql.replace("%", "%%"), doing=doing)
 
-    def stream(self, query: Query, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """The rows, as they are, in batches of at most `batch_rows` rows and about 32 MiB; memory is about three times that.
+    def stream(self, query: Query, schema: pa.Schema, batch_rows: int, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows, as they are, in batches of at most `batch_rows` rows and about 16 MiB; a larger value makes a larger batch.
 
-        :param schema: `source_schema(query.columns)`.
-        :raises InexactValueError: at a value that Arrow cannot hold exactly; no batch with it is yielded.
+        A thread of its own reads ahead. Memory is one batch that is being read, and 64 MiB of batches that wait or are in use; or of
+        values above that, the one in use, the one that is being read and the server's packet of it.
+
+        :param schema: `source_schema(query.columns, query.policies)`.
+        :param tally: gets the checksums and the counts of invalid values of every batch that was given.
+        :raises InexactValueError: at a value that Arrow cannot hold exactly, unless the contract's `on_invalid` says what becomes of it;
+            no batch with it is yielded.
         :raises SourceUnavailable: where the server ends the result early; what came before is then not the whole.
         """
-        with self._session.unbuffered(query.select_sql, query.values, doing=f"read {query.table.name}") as cursor:
-            for columns in _raw_batches(cursor, len(schema), batch_rows):
-                yield _decoded(columns, schema, query)
+        names = [column.name for column in query.columns]
+        keys = [names.index(name) for name in query.table.primary_key if name in names and name not in query.masked]
+        reading = self._session.stream(
+            query.select_sql, query.values, _decoders(query), batch_rows=batch_rows, keys=keys, doing=f"read {query.table.name}"
+        )
+        with reading as stream:
+            ahead = read_ahead(stream, size=lambda batch: batch.nbytes, max_bytes=READ_AHEAD_BYTES, cancel=self._session.cancel)
+            with closing(ahead) as batches:  # type: ignore[type-var]  # a generator
+                for batch in batches:
+                    _refuse_inexact(batch, query)
+                    if tally is not None:
+                        tally.add(dict(zip(names, batch.checksums, strict=True)), batch.invalid)
+                    yield pa.RecordBatch.from_arrays(pa.record_batch(batch).columns, schema=schema)
+            if stream.warnings:
+                self._refuse_cut(query)
+
+    def _refuse_cut(self, query: Query) -> None:
+        """The server answers with a warning, and keeps the first ones only (max_error_count)."""
+        warnings = self._session.rows("SHOW WARNINGS")
+        cut = [row["Message"] for row in warnings if row["Code"] == _CUT_VALUE]
+        if cut:
+            raise InexactValueError(
+                f"{query.table.name}: the server sent NULL for {len(cut):,} or more values that are longer than its max_allowed_packet "
+                f"({cut[0]}); nothing was published. Raise max_allowed_packet at the source"
+            )
 
 
 def open_transaction(session: Session) -> None:
@@ -110,63 +139,38 @@ def _mysql_binlog(session: Session) -> tuple[str | None, int | None]:
     return None, None
 
 
-def _raw_batches(cursor: Any, width: int, batch_rows: int) -> Iterator[list[pa.Array]]:
-    """Columns of raw values, batch by batch."""
-    parts: list[list[pa.Array]] = [[] for _ in range(width)]
-    rows = size = 0
-    fetch = 1
-    while fetched := cursor.fetchmany(min(fetch, batch_rows - rows)):
-        got = 0
-        for part, values in zip(parts, zip(*fetched, strict=True), strict=True):
-            column = pa.array(values, pa.binary())
-            part.append(column)
-            got += column.nbytes
-        rows, size = rows + len(fetched), size + got
-        # As many rows as the last fetch says fit; grows step by step, for the next rows may be wider.
-        fetch = max(1, min(FETCH_ROWS, 8 * len(fetched), FETCH_BYTES * len(fetched) // max(got, 1)))
-        if rows >= batch_rows or size >= BATCH_BYTES:
-            full, parts, rows, size = parts, [[] for _ in range(width)], 0, 0
-            yield _joined(full)
-    if rows:
-        yield _joined(parts)
-
-
-def _joined(parts: list[list[pa.Array]]) -> list[pa.Array]:
-    """Whole columns; empties `parts`, so that the values are not held twice."""
+def _decoders(query: Query) -> list[Column]:
     columns = []
-    for part in parts:
-        columns.append(pa.concat_arrays(part))
-        part.clear()
+    for column in query.columns:
+        policy = query.policies.get(column.name)
+        kind = lake_type(column, policy)
+        precision, scale = kind.digits
+        on_invalid = policy.on_invalid if policy else "fail"
+        columns.append(Column(column.name, kind.decoder, precision=precision, scale=scale, on_invalid=on_invalid))
     return columns
 
 
-def _decoded(columns: list[pa.Array], schema: pa.Schema, query: Query) -> pa.RecordBatch:
-    arrays = []
-    for field, raw in zip(schema, columns, strict=True):
-        try:
-            arrays.append(decode(raw, field))
-        except pa.ArrowInvalid as error:
-            raise _inexact_value(columns, schema, query, field, str(error)) from None  # Arrow's message holds the value
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+def _refuse_inexact(batch: Batch, query: Query) -> None:
+    if batch.failed:
+        raise _inexact_value(batch.failed[0], batch.num_rows, query)
 
 
-def _inexact_value(columns: list[pa.Array], schema: pa.Schema, query: Query, field: pa.Field, reason: str) -> InexactValueError:
-    raw = dict(zip(schema.names, columns, strict=True))
-    wrong = inexact(raw[field.name], field)
-    if not wrong:  # the whole fails and no single value does: a defect of ours
-        return InexactValueError(f"{query.table.name} column {field.name}: {reason}; please report this")
-    at = wrong[0]
-    shown = "a masked value" if field.name in query.masked else repr(_shown(raw[field.name][at]))
-    keys = [name for name in query.table.primary_key if name in raw and name not in query.masked]
-    where = ", ".join(f"{name}={_shown(raw[name][at])}" for name in keys) or f"row {at + 1} of the batch"
+def _inexact_value(invalid: Invalid, rows: int, query: Query) -> InexactValueError:
+    name = invalid.column
+    shown = "a masked value" if name in query.masked else repr(_shown(invalid.value))
+    there = [column.name for column in query.columns]
+    keys = [key for key in query.table.primary_key if key in there and key not in query.masked]
+    where = (
+        ", ".join(f"{key}={_shown(value)}" for key, value in zip(keys, invalid.keys, strict=True)) or f"row {invalid.row + 1} of the batch"
+    )
     return InexactValueError(
-        f"{query.table.name} column {field.name} ({query.table.column(field.name).type}): {len(wrong):,} of {len(raw[field.name]):,} rows "
+        f"{query.table.name} column {name} ({query.table.column(name).type}): {invalid.count:,} of {rows:,} rows "
         f"of a batch hold what the lake cannot hold exactly, such as {shown} at {where}; nothing was published. Correct the rows in the "
-        f"source, or leave the column out with `columns: {{{field.name}: {{mask: drop}}}}` in dataset.yaml"
+        f"source, or say in dataset.yaml what becomes of such values: `columns: {{{name}: {{on_invalid: null}}}}` (or string; or "
+        f"`mask: drop`, which leaves the column out)"
     )
 
 
-def _shown(value: pa.Scalar) -> str:
+def _shown(value: bytes | None) -> str:
     """A raw value in a message."""
-    text: str = value.as_py().decode("utf-8", "backslashreplace")
-    return text[:80]
+    return "NULL" if value is None else value.decode("utf-8", "backslashreplace")

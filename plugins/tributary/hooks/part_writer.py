@@ -38,24 +38,27 @@ def write_parquet(
     :raises LakeError: the store refuses.
     :raises LakeUnavailable: the store does not answer.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from tributary.hooks.lake_errors import lake_errors
+    from tributary.hooks.parquet_encoding import encodings
 
     rows = 0
     nulls = dict.fromkeys(schema.names, 0)
+    groups = row_groups(schema, batches, row_group_rows)
+    # Before the object is begun: the first rows say how to encode it.
+    group = next(groups, None)
     with lake_errors("write", place):
         sink = filesystem.open_output_stream(f"{place.bucket}/{place.key}")
-        writer = pq.ParquetWriter(sink, schema, compression="zstd", write_statistics=True)
+        writer = pq.ParquetWriter(sink, schema, compression="zstd", **encodings(schema, group))
     try:
-        for group in row_groups(batches, row_group_rows):
-            for batch in group:
-                rows += batch.num_rows
-                for name, column in zip(schema.names, batch.columns, strict=True):
-                    nulls[name] += column.null_count
+        while group is not None:
+            rows += group.num_rows
+            nulls = {name: nulls[name] + group.column(name).null_count for name in schema.names}
             with lake_errors("write", place):
-                writer.write_table(pa.Table.from_batches(group, schema), row_group_size=2 * row_group_rows)
+                writer.write_table(group, row_group_size=2 * row_group_rows)
+            group = None  # before the next one is collected: two of them would be twice the memory
+            group = next(groups, None)
         with lake_errors("write", place):
             # Makes the bytes, and so the ETag, of every attempt its own: a conditional replace must not take one attempt for another
             # that had the same rows.
@@ -70,18 +73,21 @@ def write_parquet(
     return WrittenPart(rows, size_bytes, nulls)
 
 
-def row_groups(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
-    """Collect batches until they make a row group of `rows` rows or 64 MiB."""
+def row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Collect batches until they make a row group of `rows` rows or 64 MiB. Holds nothing of a group that was given."""
+    import pyarrow as pa
+
     group: list[pa.RecordBatch] = []
     held_rows = held_bytes = 0
     for batch in batches:
-        if batch.num_rows == 0:
-            continue
-        group.append(batch)
-        held_rows += batch.num_rows
-        held_bytes += batch.nbytes
+        if batch.num_rows:
+            group.append(batch)
+            held_rows += batch.num_rows
+            held_bytes += batch.nbytes
+        del batch
         if held_rows >= rows or held_bytes >= ROW_GROUP_BYTES:
-            yield group
-            group, held_rows, held_bytes = [], 0, 0
+            full, group, held_rows, held_bytes = group, [], 0, 0
+            yield pa.Table.from_batches(full, schema)
+            del full
     if group:
-        yield group
+        yield pa.Table.from_batches(group, schema)

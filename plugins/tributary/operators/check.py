@@ -12,8 +12,9 @@ from tributary.core.fence import joined
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
 from tributary.core.position import Position, oldest
-from tributary.core.reconcile import all_chunks, compare
+from tributary.core.reconcile import Written, all_chunks, compare
 from tributary.core.staged import CheckResult, Extracted, Part, Read, ReadChunk, Staged, Transformed
+from tributary.core.tally import counted, total
 from tributary.operators.base import StepOperator
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class CheckOperator(StepOperator):
     """Fifth step. Nothing is published unless all of this holds:
 
     * every chunk of the plan was read exactly once, with as many rows as the source counted in the same snapshot;
-    * DuckDB, which wrote none of the extracted parts, decodes as many rows and NULLs per column as were counted while they were written;
+    * DuckDB, which wrote none of the extracted parts, decodes as many rows and NULLs per column as were counted while they were written,
+      and values with the checksums that were taken while the source's rows were decoded;
     * no key is there twice, no key, cursor or partition column is NULL, no row lies outside its partition;
     * no `#fail` check of `checks.sql` (that of the plan) selects a row over the view `new_rows`. `#warn` checks are recorded.
 
@@ -64,19 +66,21 @@ class CheckOperator(StepOperator):
         plan = lake.get_record(self.plan_key, Plan)
         manifests = [lake.get_record(key, Extracted) for key in self.manifests]
         chunks = all_chunks(plan, manifests)
-        parts, nulls = self._final(lake, plan, chunks)
-        checks = self._check(lake, plan, parts, nulls)
+        parts, written = self._final(lake, plan, chunks)
+        checks = self._check(lake, plan, parts, written)
         windows = {chunk.index: chunk.window for group in plan.groups for chunk in group}
         staged = Staged(
             attempt=str(uuid4()),
             plan_key=self.plan_key,
             plan_hash=plan.hash,
             position=oldest(chunk.position for chunk in chunks),
-            reads=joined(Read(window=windows[chunk.index], position=chunk.position) for chunk in chunks),
+            reads=_reads(plan, chunks),
             source_rows=sum(chunk.source_rows for chunk in chunks),
             lake_rows=sum(part.rows for part in parts),
             size_bytes=sum(part.size_bytes for part in parts),
-            nulls=nulls,
+            nulls=dict(written.nulls),
+            checksums=dict(written.checksums),
+            invalid=counted(chunk.invalid for chunk in chunks),
             parts=parts,
             checks=checks,
             audits=with_rows(plan.audits, ((windows[chunk.index], chunk.source_rows) for chunk in chunks)),
@@ -92,23 +96,20 @@ class CheckOperator(StepOperator):
         )  # fmt: skip
         return key
 
-    def _final(self, lake: LakeHook, plan: Plan, chunks: tuple[ReadChunk, ...]) -> tuple[tuple[Part, ...], dict[str, int]]:
-        """The parts that will be published, and NULLs per column as counted while they were written."""
+    def _final(self, lake: LakeHook, plan: Plan, chunks: tuple[ReadChunk, ...]) -> tuple[tuple[Part, ...], Written]:
+        """The parts that will be published, and what was counted while they were written."""
         if self.transformed:
             manifest = lake.get_record(self.transformed, Transformed)
             if manifest.plan_hash != plan.hash:
                 raise CheckError(
                     f"{plan.dataset}: the transform belongs to plan {manifest.plan_hash}, not {plan.hash}; clear the task 'transform'"
                 )
-            return manifest.parts, manifest.nulls
-        nulls: dict[str, int] = {}
-        for chunk in chunks:
-            for name, count in chunk.nulls.items():
-                nulls[name] = nulls.get(name, 0) + count
-        return tuple(chunk.part for chunk in chunks), nulls
+            return manifest.parts, Written(manifest.nulls, manifest.checksums)
+        written = Written(counted(chunk.nulls for chunk in chunks), total(chunk.checksums for chunk in chunks))
+        return tuple(chunk.part for chunk in chunks), written
 
     @staticmethod
-    def _check(lake: LakeHook, plan: Plan, parts: tuple[Part, ...], nulls: dict[str, int]) -> tuple[CheckResult, ...]:
+    def _check(lake: LakeHook, plan: Plan, parts: tuple[Part, ...], written: Written) -> tuple[CheckResult, ...]:
         from tributary.hooks.lake_sql import decode_errors
         from tributary.operators.new_rows import NewRows, refuse
 
@@ -117,7 +118,7 @@ class CheckOperator(StepOperator):
             with decode_errors(f"{plan.dataset} {plan.window}"):
                 rows = NewRows(connection, lake, plan, parts)
                 decoded = rows.decode()
-            compare(plan, parts, nulls, decoded)
+            compare(plan, parts, written, decoded)
             problems = rows.problems()
             results = tuple(rows.run(check) for check in checks)
         refuse(plan, problems, results)

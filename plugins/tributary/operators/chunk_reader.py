@@ -45,21 +45,29 @@ class ChunkReader:
         :raises CheckError: where other rows were read than the same snapshot counted.
         """
         from tributary.core.select import chunk_query
+        from tributary.core.tally import Tally, to_hex
         from tributary.core.types import lake_schema, source_schema
+        from tributary.hooks.checksums import checksums
 
         started = time.monotonic()
         plan = self.plan
         query = chunk_query(plan.contract, plan.table, chunk, marker=self.marker)
         read_rows = 0
+        tally, hidden = Tally(), Tally()
 
         def masked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             nonlocal read_rows
             for batch in batches:
                 read_rows += batch.num_rows
-                yield self.masking.apply(batch)
+                result = self.masking.apply(batch)
+                # Of what is stored: the checksum of a few hidden values would tell them.
+                hidden.add(checksums({name: result.column(name) for name in result.schema.names if name in query.masked}))
+                del batch  # a value of 64 MiB must not be held once more while the next one is read
+                yield result
+                del result
 
         source_rows = snapshot.count(query)
-        batches = masked(snapshot.stream(query, source_schema(query.columns), plan.contract.extract.batch_rows))
+        batches = masked(snapshot.stream(query, source_schema(query.columns, query.policies), plan.contract.extract.batch_rows, tally))
         key = part_key(plan, chunk, self.attempt)
         written = self.lake.write_part(key, lake_schema(plan.table.columns, plan.contract.columns), batches)
         if not source_rows == read_rows == written.rows:
@@ -81,6 +89,8 @@ class ChunkReader:
             position=snapshot.position,
             nulls=written.nulls,
             part=Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=chunk.partition),
+            checksums=to_hex(tally.checksums | hidden.checksums),
+            invalid=tally.invalid,
         )
         if self.records:
             self._record(WrittenChunk(attempt=self.attempt, plan_hash=plan.hash, etag=written.etag, chunk=read))
@@ -135,11 +145,13 @@ def label(chunks: Sequence[Chunk]) -> str:
     first, last = chunks[0], chunks[-1]
     if len(chunks) == 1 and first.keys:
         return f"{label([first.model_copy(update={'keys': None})])}, {first.keys}"
-    if first.window is None or last.window is None:
+    windows = [chunk.window for chunk in chunks if chunk.window]
+    if not windows:
         return f"{len(chunks)} chunks of the table" if first.keys else "the whole table"
     if first.partition and last.partition:
         return str(first.partition) if first.partition == last.partition else f"{first.partition} to {last.partition}"
-    return str(Window(first.window.start, last.window.end))
+    # Windows that are read again stand after the run's own.
+    return str(Window(min(window.start for window in windows), max(window.end for window in windows)))
 
 
 def _keys(plan: Plan) -> DatasetKeys:

@@ -40,10 +40,10 @@ class ExtractOperator(StepOperator):
     :raises SourceError, LakeError: where the source or the lake refuses.
     :raises SourceUnavailable, LakeUnavailable: on an outage, a timeout or a killed query, or where the source was too busy for too long.
 
-    Memory is, for each of `extract.connections`, about one batch (`extract.batch_rows` rows, at most 32 MiB) three times, and one row
-    group. Where each chunk may show a moment of its own (`consistency: per_chunk`), a retry takes over the parts that are recorded as
-    written and still whole; with `exact` it reads everything anew in a new snapshot. It first ends the statements of attempts that are
-    dead. Parts that no manifest names are garbage. Returns the object key of the `Extracted` manifest.
+    Memory is, for each of `extract.connections`, 64 MiB of batches read ahead and one row group; it does not grow with the table. Where
+    each chunk may show a moment of its own (`consistency: per_chunk`), a retry takes over the parts that are recorded as written and
+    still whole; with `exact` it reads everything anew in a new snapshot. It first ends the statements of attempts that are dead. Parts
+    that no manifest names are garbage. Returns the object key of the `Extracted` manifest.
     """
 
     template_fields = ("plan_key", "group")

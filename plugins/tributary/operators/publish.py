@@ -122,6 +122,8 @@ def certificate(plan: Plan, staged: Staged, published: Published) -> Certificate
         lake_rows=staged.lake_rows,
         size_bytes=staged.size_bytes,
         nulls=staged.nulls,
+        checksums=staged.checksums,
+        invalid=staged.invalid,
         checks=staged.checks,
         audits=staged.audits,
         parts=published.parts,

@@ -10,6 +10,7 @@ from tributary.core.errors import ContractError
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
 from tributary.core.staged import Part, Transformed
+from tributary.core.tally import Tally, counted, to_hex
 from tributary.hooks.transform_columns import EXTRACTED
 from tributary.operators.base import StepOperator
 
@@ -68,14 +69,16 @@ class TransformOperator(StepOperator):
             raise ContractError(f"{self.dataset} had no transform.sql when the run was planned; start a new run")
         inputs = _by_partition(plan, [chunk.part for chunk in read_chunks(lake, plan, self.manifests)])
         attempt = str(uuid4())
-        parts, nulls = [], dict[str, int]()
+        parts, nulls, tally = [], dict[str, int](), Tally()
         for number, (day, extracted) in enumerate(inputs.items()):
             key = _part_key(plan, day, attempt, number)
-            written = self._transform(lake, plan, extracted, key)
+            written = self._transform(lake, plan, extracted, key, tally)
             parts.append(Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day))
-            nulls = {name: nulls.get(name, 0) + count for name, count in written.nulls.items()}
+            nulls = counted((nulls, written.nulls))
         seconds = time.monotonic() - started
-        manifest = Transformed(attempt=attempt, plan_hash=plan.hash, parts=tuple(parts), nulls=nulls, seconds=seconds)
+        manifest = Transformed(
+            attempt=attempt, plan_hash=plan.hash, parts=tuple(parts), nulls=nulls, seconds=seconds, checksums=to_hex(tally.checksums)
+        )
         manifest_key = f"{_keys(plan).run(plan.run_id, attempt)}/transformed.json"
         lake.put_record(manifest_key, manifest)
         self.log.info(
@@ -85,14 +88,17 @@ class TransformOperator(StepOperator):
         )  # fmt: skip
         return manifest_key
 
-    def _transform(self, lake: LakeHook, plan: Plan, extracted: list[Part], key: str) -> WrittenPart:
+    def _transform(self, lake: LakeHook, plan: Plan, extracted: list[Part], key: str, tally: Tally) -> WrittenPart:
+        from tributary.hooks.checksums import checksums
         from tributary.hooks.lake_sql import parquet_scan, query, refuse_unstorable, sql_errors
 
         file = f"{plan.dataset}/transform.sql"
 
         def rows(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
             with lake.errors("read", key), sql_errors(file):
-                yield from reader
+                for batch in reader:
+                    tally.add(checksums(dict(zip(batch.schema.names, batch.columns, strict=True))))
+                    yield batch
 
         with lake.duckdb() as connection, lake.errors("read", extracted[0].key):
             scan = parquet_scan(lake.uri(part.key) for part in extracted)

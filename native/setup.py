@@ -1,0 +1,42 @@
+"""Builds the one extension module against the client library that mysqlclient needs too."""
+
+import shlex
+import subprocess
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+SOURCES = "src/tributary_native"
+
+
+def client_library() -> str:
+    """Its pkg-config name."""
+    for name in ("libmariadb", "mysqlclient"):
+        if subprocess.run(["pkg-config", "--exists", name], check=False).returncode == 0:
+            return name
+    raise SystemExit("pkg-config finds neither libmariadb nor mysqlclient; install libmariadb-dev (or libmysqlclient-dev) and pkg-config")
+
+
+def flags(what: str, library: str) -> list[str]:
+    """What pkg-config says."""
+    return shlex.split(subprocess.run(["pkg-config", what, library], check=True, capture_output=True, text=True).stdout)
+
+
+LIBRARY = client_library()
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                "tributary_native._native",
+                [f"{SOURCES}/_native.pyx", *(f"{SOURCES}/{name}.c" for name in ("batch", "checksum", "text", "values"))],
+                depends=[f"{SOURCES}/{name}.h" for name in ("arrow", "batch", "checksum", "text", "values")],
+                include_dirs=[SOURCES],
+                extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra", *flags("--cflags", LIBRARY)],
+                extra_link_args=flags("--libs", LIBRARY),
+            )
+        ],
+        build_dir="build",
+        compiler_directives={"language_level": "3", "embedsignature": True},
+    )
+)

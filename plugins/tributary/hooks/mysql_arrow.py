@@ -110,7 +110,7 @@ class MySqlArrowHook(MySqlHook):
         except AirflowNotFoundException as error:
             raise SourceError(
                 f"there is no Airflow connection {self.conn_id!r}; create it (airflow connections add {self.conn_id} "
-                "--conn-type mysql …), or correct source.connection in dataset.yaml"
+                "--conn-type mysql …), or correct its name under `source` in dataset.yaml"
             ) from error
         with closing(Session(config, statement_timeout_s=statement_timeout_s)) as session:
             yield session

@@ -59,12 +59,15 @@ def test_each_mode_and_format_publishes_and_certifies(hook: LakeHook, mode: str,
         "bytes": certificate.size_bytes,
         "lake_version": certificate.lake_version,
         "days": 0 if mode == "snapshot" else 1,
+        "guarantee": "exact",
+        "labels": [],
     }
 
 
-def test_the_events_say_what_changed(lake: Lake) -> None:
+def test_the_events_say_what_changed_and_how_sure_that_is(lake: Lake) -> None:
     events = context()
-    publish = operator(lake, staged_key(lake, days(1, 3), lake.append_rows(1, 2) + lake.append_rows(2, 2)))
+    rows = lake.append_rows(1, 2) + lake.append_rows(2, 2)
+    publish = operator(lake, staged_key(lake, days(1, 3), rows, guarantee="reduced", labels=("reduced guarantee: why",)))
     publish.run(events)
     dataset, day, _ = (events["outlet_events"][outlet] for outlet in publish.outlets)
     [key] = lake.hook.list_keys(lake.keys.certificates)
@@ -72,6 +75,8 @@ def test_the_events_say_what_changed(lake: Lake) -> None:
         "window": {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-03T00:00:00+00:00"},
         "rows": 4,
         "outcome": "published",
+        "guarantee": "reduced",
+        "labels": ["reduced guarantee: why"],
         "certificate": key,
     }
     assert (dataset.partition_keys, day.partition_keys) == (set(), {"2026-01-01", "2026-01-02"})

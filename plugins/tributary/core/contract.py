@@ -133,7 +133,11 @@ class Partition(_Strict):
 class Wait(_Strict):
     """How long a window stays open for late writers."""
 
-    lag_s: int = Field(600, ge=0, description="seconds after the window's end to wait where the source does not grant PROCESS")
+    lag_s: int = Field(
+        600,
+        ge=0,
+        description="seconds after the window's end to wait where writers cannot be seen: no PROCESS, a replica without its primary",
+    )
     max_wait_s: int = Field(6 * 3600, ge=1, description="seconds after which a blocked window fails, naming the transaction that blocks it")
 
 

@@ -194,7 +194,7 @@ class MySqlArrowHook(MySqlHook):
         except AirflowNotFoundException as error:
             raise SourceError(
                 f"there is no Airflow connection {self.conn_id!r}; create it (airflow connections add {self.conn_id} "
-                "--conn-type mysql …), or correct source.connection in dataset.yaml"
+                "--conn-type mysql …), or correct its name under `source` in dataset.yaml"
             ) from error
         config: dict[str, Any] = self._get_conn_config_mysql_client(self.connection)
         return config

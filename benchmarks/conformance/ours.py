@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from benchmarks.conformance.compare import Missing, Outcome, judge, refused
-from benchmarks.conformance.layout import NULL_ROW, SCHEMA, VALUE_ROW, Table, family_tables, single_tables, whole_table
+from benchmarks.conformance.layout import NULL_ROW, SCHEMA, VALUE_ROW, Table, groups, single_tables
 from benchmarks.servers.database import Database
 from benchmarks.servers.seaweed import Store
 
@@ -54,17 +54,16 @@ class Ours:
         """
         singles = {table.name: table for table in single_tables(server)}
         with self.lake.duckdb() as connection:
-            for several in ([whole_table(server)], family_tables(server)):
-                for table in several:
-                    if not table.columns.keys() <= singles.keys():
-                        continue  # read already, with everything
-                    try:
-                        found = self._arrive(connection, table)
-                    except self._errors:
-                        continue
-                    for name, outcome in found.items():
-                        yield name, outcome
-                        del singles[name]
+            for table in groups(server):
+                if not table.columns.keys() <= singles.keys():
+                    continue  # read already, with everything
+                try:
+                    found = self._arrive(connection, table)
+                except self._errors:
+                    continue
+                for name, outcome in found.items():
+                    yield name, outcome
+                    del singles[name]
             for name, table in singles.items():
                 yield name, self._alone(connection, table)
 

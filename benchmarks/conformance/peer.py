@@ -15,9 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.conformance.case import Case
 from benchmarks.conformance.compare import Missing, Outcome, judge, refused
-from benchmarks.conformance.layout import NULL_ROW, SCHEMA, VALUE_ROW, single_tables
+from benchmarks.conformance.layout import NULL_ROW, SCHEMA, VALUE_ROW, Table, groups, single_tables
 
 # name -> the packages whose versions belong to it
 PEERS = {
@@ -104,25 +103,48 @@ def reader(name: str, given: dict[str, Any]) -> Callable[[str], Path]:
     }[name]
 
 
-def outcome(read: Callable[[str], Path], case_id: str, case: Case) -> Outcome:
-    """Read one case and compare what lies in the file."""
+def outcomes(read: Callable[[str], Path], table: Table) -> dict[str, Outcome]:
+    """Read one table and compare what lies in the file, case by case.
+
+    :raises BaseException: whatever the peer raises; a Rust panic is no Exception.
+    """
     import pyarrow.parquet
 
-    try:
-        path = read(case_id)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001  a Rust panic is no Exception
-        return refused(_cause(error))
+    path = read(table.name)
     try:
         rows = {int(row["id"]): row for row in pyarrow.parquet.ParquetFile(path).read().to_pylist()}
-    except Exception as error:  # noqa: BLE001
-        return Outcome("wrong", f"the file cannot be read: {type(error).__name__}")
+    except Exception as error:
+        if len(table.columns) > 1:
+            raise
+        return {name: Outcome("wrong", f"the file cannot be read: {type(error).__name__}") for name, _ in table.columns.values()}
 
-    def value(row: int) -> Any:
-        return rows[row].get("c", Missing("the column is missing")) if row in rows else Missing("the row is missing")
+    def value(row: int, column: str) -> Any:
+        return rows[row].get(column, Missing("the column is missing")) if row in rows else Missing("the row is missing")
 
-    return judge(case, value(VALUE_ROW), value(NULL_ROW))
+    return {name: judge(case, value(VALUE_ROW, column), value(NULL_ROW, column)) for column, (name, case) in table.columns.items()}
+
+
+def alone(read: Callable[[str], Path], table: Table) -> Outcome:
+    """Read the table of one case; an error is a refusal where it comes twice, for an outage is none."""
+    for attempt in range(2):
+        try:
+            return outcomes(read, table)[table.name]
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            if attempt:
+                return refused(_cause(error))
+    raise AssertionError("the second try returns")
+
+
+def together(read: Callable[[str], Path], table: Table) -> dict[str, Outcome]:
+    """Read a table of many cases; nothing where the peer does not take it, and then each case is read alone."""
+    try:
+        return outcomes(read, table)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001
+        return {}
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -137,14 +159,23 @@ def main() -> None:
     # Libraries print; our lines go where they cannot.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    cases = {table.name: case for table in single_tables(given["server"]) for _, case in table.columns.values()}
-    print(json.dumps({"version": ", ".join(f"{package} {version(package)}" for package in PEERS[name])}), file=answers)
+    versions = ", ".join(f"{package} {version(package)}" for package in PEERS[name])
+    print(json.dumps({"version": versions}), file=answers)
     read = reader(name, given)
-    for case_id in given["cases"]:
-        found = outcome(read, case_id, cases[case_id])
-        if found.verdict == "refused":  # an outage is no refusal
-            found = outcome(read, case_id, cases[case_id])
-        print(json.dumps({"case": case_id, "verdict": found.verdict, "shown": found.shown}), file=answers)
+    left = dict.fromkeys(given["cases"])
+
+    def tell(found: dict[str, Outcome]) -> None:
+        for case, outcome in found.items():
+            left.pop(case, None)
+            print(json.dumps({"case": case, "verdict": outcome.verdict, "shown": outcome.shown}), file=answers)
+
+    for table in groups(given["server"]):
+        if table.name not in given["groups_tried"] and {case for case, _ in table.columns.values()} <= left.keys():
+            print(json.dumps({"group": table.name}), file=answers)
+            tell(together(read, table))
+    for table in single_tables(given["server"]):
+        if table.name in left:
+            tell({table.name: alone(read, table)})
 
 
 if __name__ == "__main__":

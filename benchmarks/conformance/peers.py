@@ -6,14 +6,14 @@ import json
 import queue
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.conformance.compare import Outcome, refused
 from benchmarks.conformance.layout import SCHEMA, single_tables
 from benchmarks.conformance.peer import PEERS as PEERS
-from benchmarks.servers.database import Database
+from benchmarks.servers.database import Database, ServerError
 from benchmarks.servers.seaweed import BUCKET, Store
 
 CASE_SECONDS = 90
@@ -35,34 +35,35 @@ def addresses(database: Database, store: Store, folder: Path) -> dict[str, Any]:
     }
 
 
-def outcomes(
-    command: list[str], given: Mapping[str, Any], environment: Mapping[str, str], report: Callable[[int], None] = lambda _: None
-) -> tuple[str, dict[str, Outcome]]:
+def outcomes(command: list[str], given: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, dict[str, Outcome]]:
     """Version and outcomes of one peer, by case.
 
     :param command: what starts it; reads `given` and its cases from standard input.
-    :param report: called with the number of cases that are done.
+    :raises ServerError: where it does not even start.
     """
     left = [table.name for table in single_tables(given["server"])]
     found: dict[str, Outcome] = {}
+    tried: list[str] = []
     version = "?"
     Path(given["folder"]).mkdir(parents=True, exist_ok=True)
     while left:
-        lines, died = _run(command, {**given, "cases": left}, environment, lambda done: report(len(found) + done))
+        lines, died = _run(command, {**given, "cases": left, "groups_tried": tried}, environment)
         for line in lines:
             if "version" in line:
                 version = line["version"]
+            elif "group" in line:
+                tried.append(line["group"])
             else:
                 found[line["case"]] = Outcome(line["verdict"], line["shown"])
         left = [name for name in left if name not in found]
-        if left:
+        if not lines:
+            raise ServerError(f"{command[-1]} does not start: {died}; see {given['folder']}/stderr.log")
+        if left and "group" not in lines[-1]:  # it died of the next case, and not of a table of many
             found[left.pop(0)] = refused(died)
     return version, found
 
 
-def _run(
-    command: list[str], given: dict[str, Any], environment: Mapping[str, str], report: Callable[[int], None]
-) -> tuple[list[dict[str, Any]], str]:
+def _run(command: list[str], given: dict[str, Any], environment: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
     """The lines that a process gave, and why there are no more."""
     with (Path(given["folder"]) / "stderr.log").open("ab") as errors:
         process = subprocess.Popen(
@@ -89,7 +90,6 @@ def _run(
                 why = f"the process died: exit code {process.wait()}"
             else:
                 lines.append(json.loads(line))
-                report(sum("case" in line for line in lines))
     process.wait()
     reading.join()
     stdout.close()

@@ -71,7 +71,7 @@ def run(home: Path, *, scale: float, rounds: int, shapes: Sequence[Shape], memor
     site_packages = next((home / "venv" / "lib").glob("python3.*/site-packages"))
     with source(folder / "source", site_packages, scale, shapes, report) as database, seaweed(folder / "store") as store:
         results = Results(scale, rounds, describe(database.version, python))
-        with _Bench(home, folder, database, store, python).entered() as bench:
+        with Bench(home, folder, database, store, python).entered() as bench:
             for shape in shapes:
                 results.shapes.append(bench.shape(shape, rounds, report))
             if memory:
@@ -82,13 +82,15 @@ def run(home: Path, *, scale: float, rounds: int, shapes: Sequence[Shape], memor
     return results
 
 
-class _Bench:
+class Bench:
+    """Both servers, and runs of contestants between them; use it inside `entered`."""
+
     def __init__(self, home: Path, folder: Path, database: Database, store: Store, python: Path) -> None:
         self.home, self.folder, self.database, self.store, self.python = home, folder, database, store, python
         self.floor = compile_floor(folder)
 
     @contextmanager
-    def entered(self) -> Iterator[_Bench]:
+    def entered(self) -> Iterator[Bench]:
         """Airflow connections `source` and `lake` for this process and its children."""
         names = {"AIRFLOW_CONN_SOURCE": self.database.airflow_connection(), "AIRFLOW_CONN_LAKE": self.store.airflow_connection()}
         before = {name: os.environ.get(name) for name in names}
@@ -101,13 +103,13 @@ class _Bench:
                 if value is not None:
                     os.environ[name] = value
 
-    def shape(self, shape: Shape, rounds: int, report: Report) -> Measured:
-        """Interleaved rounds of all contestants."""
+    def shape(self, shape: Shape, rounds: int, report: Report = lambda _: None, names: Sequence[str] = CONTESTANTS) -> Measured:
+        """Interleaved rounds of the contestants."""
         wanted = expected(self.folder / "source", shape)
-        found = Measured(shape, wanted.rows, {name: Contestant(name) for name in CONTESTANTS})
+        found = Measured(shape, wanted.rows, {name: Contestant(name) for name in names})
         self._run(FLOOR, shape.name)  # brings the table into the server's memory
         for number in range(rounds):
-            for name in order(CONTESTANTS, number):
+            for name in order(names, number):
                 contestant = found.contestants[name]
                 if contestant.problem:
                     continue

@@ -42,6 +42,7 @@ def extract(
     Example: ./lake bench extract --scale 0.1 --shape lineitem
     """
     with reported():
+        refuse_without_repository()
         unknown = set(shape or ()) - set(SHAPES)
         if unknown:
             raise typer.BadParameter(f"{sorted(unknown)[0]!r} is none of {', '.join(SHAPES)}", param_hint="--shape")
@@ -58,6 +59,15 @@ def extract(
 
         if not all(verdict.met for verdict in verdicts(results)):
             raise typer.Exit(1)
+
+
+def refuse_without_repository() -> None:
+    """The image of the containers has no benchmarks/.
+
+    :raises CommandError: there.
+    """
+    if not (REPOSITORY / "benchmarks").is_dir():
+        raise CommandError("benchmarks/ is not here: run this in a clone of the repository, not in a container")
 
 
 def _measure(scale: float, rounds: int, shapes: list[str], memory: bool) -> Results:

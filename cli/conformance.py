@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cli.bench import refuse_without_repository
 from cli.console import CommandError, enter, note, print_json, reported, table
 from cli.env_file import REPOSITORY
 from cli.stack.settings import Settings
@@ -30,6 +31,7 @@ def conformance(
     Example: ./lake conformance --server mariadb --ours
     """
     with reported():
+        refuse_without_repository()
         if docs and (ours or server != "both"):
             raise CommandError("--docs writes the whole page: leave --ours and --server out")
         settings = enter()

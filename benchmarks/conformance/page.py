@@ -32,26 +32,30 @@ the contract says otherwise.
 def page(results: Sequence[ServerResult]) -> str:
     """The whole page."""
     tried = [result for result in results if result.unavailable is None]
+    readers = [reader for reader in READERS if any(reader in result.outcomes for result in tried)]
     lines = [HEAD, "## Sum", ""]
     lines += [f"| reader | {' | '.join(f'{r.version}: right | exact | wrong | refused' for r in tried)} |"]
     lines += [f"| --- |{' ---: | ---: | ---: | ---: |' * len(tried)}"]
-    for reader in READERS:
+    for reader in readers:
         counts = [result.count(reader) for result in tried if reader in result.outcomes]
-        if counts:
-            cells = [f"{c['right']} of {c['of']} | {c['exact']} | {c['wrong']} | {c['refused']}" for c in counts]
-            lines.append(f"| {reader} | {' | '.join(cells)} |")
+        cells = [f"{c['right']} of {c['of']} | {c['exact']} | {c['wrong']} | {c['refused']}" for c in counts]
+        lines.append(f"| {reader} | {' | '.join(cells)} |")
     lines += ["", *(f"{result.server} was not tried: {result.unavailable}" for result in results if result.unavailable)]
     versions = {reader: result.versions[reader] for result in tried for reader in result.versions}
-    lines += ["Versions: " + "; ".join(f"{reader}: {version}" for reader, version in versions.items()) + ".", ""]
+    missing = [reader for reader in READERS if reader not in readers]
+    if missing:
+        lines += [f"Not run in this call: {'; '.join(missing)}.", ""]
+    if versions:
+        lines += ["Versions: " + "; ".join(f"{reader}: {version}" for reader, version in versions.items()) + ".", ""]
     lines += [
         f"Where two servers differ, the cell says {' / '.join(result.version for result in tried)}; – where the value exists on one only."
     ]
     for family in FAMILIES:
-        lines += ["", f"## {family.name.replace('_', ' ')}", "", f"| id | type | value | {' | '.join(READERS)} |"]
-        lines += [f"| --- | --- | --- |{' --- |' * len(READERS)}"]
+        lines += ["", f"## {family.name.replace('_', ' ')}", "", f"| id | type | value | {' | '.join(readers)} |"]
+        lines += [f"| --- | --- | --- |{' --- |' * len(readers)}"]
         for at, case in enumerate(family.cases, start=1):
             name = f"{family.name}_{at:02d}"
-            lines.append(f"{row_head(name, case)} {' | '.join(_cell(tried, reader, name) for reader in READERS)} |")
+            lines.append(f"{row_head(name, case)} {' | '.join(_cell(tried, reader, name) for reader in readers)} |")
     return "\n".join(lines) + "\n"
 
 

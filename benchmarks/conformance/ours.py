@@ -104,7 +104,7 @@ class Ours:
     def _arrived(self, connection: DuckDBPyConnection, table: Table, fmt: str) -> Any:
         uri = self._publish(table.name, fmt)
         scan = f"delta_scan('{uri}')" if fmt == "delta" else f"read_parquet('{uri}/**/*.parquet', hive_partitioning = false)"
-        rows = connection.execute(f"SELECT * FROM {scan}").fetch_arrow_table().to_pylist()
+        rows = connection.execute(f"SELECT * FROM {scan}").to_arrow_table().to_pylist()
         by_id = {row["id"]: row for row in rows}
 
         def value(row: int, column: str) -> Any:

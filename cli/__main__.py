@@ -35,6 +35,8 @@ COMMANDS = {
     "queues": "RabbitMQ queues: messages ready and unacked, consumers.",
     "workers": "Celery workers: concurrency and what they run.",
     "test": "Prove the project: lint, unit tests, then the real services on a stack of their own.",
+    "conformance": "Hostile values of every MySQL type, read by us and by others: which arrived?",
+    "bench": "Measure extraction beside the peers and beside a loop that only fetches.",
     "lint": "ruff, formatting, mypy strict.",
     "completion": "Print what bash, zsh or fish needs to complete commands, options and datasets.",
     "env": "Write .lake/.env (secrets, ports, settings) and link .env to it for docker compose.",

@@ -10,12 +10,12 @@ from pathlib import Path
 import typer
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("plugins", "cli", "dags", "sample", "tests", "native")
+CODE = ("plugins", "cli", "dags", "sample", "benchmarks", "native", "tests")
 
 CHECKS = {
     "ruff check": ("ruff", "check", "--quiet", *CODE),
     "ruff format": ("ruff", "format", "--check", "--quiet", *CODE),
-    "mypy --strict": ("mypy", "--no-error-summary", "plugins/tributary", "cli", "sample"),
+    "mypy --strict": ("mypy", "--no-error-summary", "plugins/tributary", "cli", "sample", "benchmarks"),
 }
 
 

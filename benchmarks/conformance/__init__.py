@@ -1,0 +1,1 @@
+"""`./lake conformance`: hostile values of every MySQL type, and what each reader makes of them."""

@@ -1,0 +1,164 @@
+"""Our path: the extract, check and publish steps as a run calls them, then DuckDB as any reader of the lake."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from benchmarks.conformance.compare import Missing, Outcome, judge, refused
+from benchmarks.conformance.layout import NULL_ROW, SCHEMA, VALUE_ROW, Table, groups, single_tables
+from benchmarks.servers.database import Database
+from benchmarks.servers.seaweed import Store
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from tributary.core.plan import Plan
+    from tributary.hooks.lake import LakeHook
+
+FORMATS = ("parquet", "delta")
+SOURCE, LAKE = "conformance_source", "conformance_lake"
+
+
+@contextmanager
+def connections(database: Database, store: Store) -> Iterator[None]:
+    """Airflow connections to both, for the block."""
+    names = {f"AIRFLOW_CONN_{SOURCE.upper()}": database.airflow_connection(), f"AIRFLOW_CONN_{LAKE.upper()}": store.airflow_connection()}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name in names:
+            del os.environ[name]
+
+
+class Ours:
+    """Brings tables of cases into the lake and says what arrived. Needs `connections`, and the tables of `layout`."""
+
+    def __init__(self) -> None:
+        from tributary.hooks.lake import LakeHook
+        from tributary.hooks.mysql_arrow import MySqlArrowHook
+
+        self.source = MySqlArrowHook(SOURCE)
+        self.lake: LakeHook = LakeHook(LAKE)
+
+    def outcomes(self, server: str) -> Iterator[tuple[str, Outcome]]:
+        """Of every case of a server, by its id.
+
+        All values go in one table, a column each; where the reader refuses that, a family goes in one; where it refuses that too, each
+        case goes alone, to say which one it was.
+        """
+        singles = {table.name: table for table in single_tables(server)}
+        with self.lake.duckdb() as connection:
+            for table in groups(server):
+                if not table.columns.keys() <= singles.keys():
+                    continue  # read already, with everything
+                try:
+                    found = self._arrive(connection, table)
+                except self._errors:
+                    continue
+                for name, outcome in found.items():
+                    yield name, outcome
+                    del singles[name]
+            for name, table in singles.items():
+                yield name, self._alone(connection, table)
+
+    @property
+    def _errors(self) -> type[Exception]:
+        from tributary.core.errors import TributaryError
+
+        return TributaryError
+
+    def _alone(self, connection: DuckDBPyConnection, table: Table) -> Outcome:
+        from tributary.core.select import Query
+        from tributary.core.types import source_schema
+
+        try:
+            live = self.source.describe(SCHEMA, table.name)
+            query = Query(table=live, columns=live.columns)
+            with self.source.snapshot() as snapshot:  # what is refused is refused here, before anything is written
+                for _ in snapshot.stream(query, source_schema(query.columns), 10):
+                    pass
+            return self._arrive(connection, table)[table.name]
+        except self._errors as error:
+            return refused(error)
+
+    def _arrive(self, connection: DuckDBPyConnection, table: Table) -> dict[str, Outcome]:
+        """What became of each case of a table, in both formats.
+
+        :raises TributaryError: where the table was not read.
+        """
+        found: dict[str, Outcome] = {}
+        for fmt in FORMATS:
+            arrived = self._arrived(connection, table, fmt)
+            for column, (name, case) in table.columns.items():
+                outcome = judge(case, arrived(VALUE_ROW, column), arrived(NULL_ROW, column))
+                if name not in found or found[name].verdict == "exact":
+                    found[name] = Outcome(outcome.verdict, f"{fmt}: {outcome.shown}") if outcome.shown else outcome
+        return found
+
+    def _arrived(self, connection: DuckDBPyConnection, table: Table, fmt: str) -> Any:
+        uri = self._publish(table.name, fmt)
+        scan = f"delta_scan('{uri}')" if fmt == "delta" else f"read_parquet('{uri}/**/*.parquet', hive_partitioning = false)"
+        rows = connection.execute(f"SELECT * FROM {scan}").to_arrow_table().to_pylist()
+        by_id = {row["id"]: row for row in rows}
+
+        def value(row: int, column: str) -> Any:
+            if row not in by_id:
+                return Missing("the row is missing")
+            return by_id[row].get(column, Missing("the column is missing"))
+
+        return value
+
+    def _publish(self, table_name: str, fmt: str) -> str:
+        """Run the steps; where the table lies then.
+
+        :raises TributaryError: whatever a step raises.
+        """
+        from tributary.core.keys import DatasetKeys
+        from tributary.core.staged import Staged
+        from tributary.operators.check import CheckOperator
+        from tributary.operators.extract import ExtractOperator
+        from tributary.publishers.choose import publisher_for
+
+        plan = self._plan(table_name, fmt)
+        keys = DatasetKeys(plan.dataset, plan.contract.lake.prefix)
+        plan_key = f"{keys.run(plan.run_id, plan.attempt)}/plan.json"
+        self.lake.put_record(plan_key, plan)
+        step = {"dataset": plan.dataset, "plan_key": plan_key, "lake_conn_id": LAKE}
+        manifest = ExtractOperator(task_id="extract", group=0, **step).run({})
+        staged_key = CheckOperator(task_id="check", manifests=[manifest], **step).run({})
+        publisher_for(plan.contract, self.lake).publish(self.lake.get_record(staged_key, Staged), plan)
+        return self.lake.uri(keys.table)
+
+    def _plan(self, table_name: str, fmt: str) -> Plan:
+        from tributary.core.contract import Contract
+        from tributary.core.plan import Chunk, Plan
+        from tributary.core.window import Window
+
+        contract = Contract.model_validate(
+            {
+                "dataset": f"{table_name}_{fmt}_{uuid4().hex[:8]}",
+                "description": "One hostile value a column.",
+                "owner": "conformance",
+                "source": {"connection": SOURCE, "table": f"{SCHEMA}.{table_name}"},
+                "lake": {"connection": LAKE},
+                "mode": "snapshot",
+                "format": fmt,
+                "start": "2026-01-01",
+            }
+        )
+        return Plan(
+            dataset=contract.dataset,
+            run_id="manual__conformance",
+            attempt=str(uuid4()),
+            window=Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)),
+            contract=contract,
+            table=self.source.describe(SCHEMA, table_name),
+            groups=((Chunk(index=0),),),
+            guarantee="exact",
+        )

@@ -1,0 +1,59 @@
+/* The floor: fetches every row of a query over one connection and throws it away. No reader can be faster than the server sends.
+ *
+ * floor HOST PORT USER DATABASE QUERY, the password in MYSQL_PWD. Says that it is ready, waits for a line, then answers with one line of
+ * JSON: seconds and processor seconds from connecting to the last row, rows, bytes of text.
+ */
+#include <mysql.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static double wall(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static double processor(void) {
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    return used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
+static int fail(MYSQL *server) {
+    fprintf(stderr, "floor: %s\n", mysql_error(server));
+    return 1;
+}
+
+int main(int count, char **words) {
+    if (count != 6) {
+        fprintf(stderr, "usage: floor HOST PORT USER DATABASE QUERY\n");
+        return 2;
+    }
+    printf("{\"ready\": true}\n");
+    fflush(stdout);
+    if (getchar() == EOF) return 1;
+
+    double began = wall(), used = processor();
+    MYSQL *server = mysql_init(NULL);
+    if (!mysql_real_connect(server, words[1], words[3], getenv("MYSQL_PWD"), words[4], atoi(words[2]), NULL, 0)) return fail(server);
+    mysql_set_character_set(server, "utf8mb4");
+    if (mysql_query(server, words[5])) return fail(server);
+    MYSQL_RES *result = mysql_use_result(server);
+    if (!result) return fail(server);
+    unsigned columns = mysql_num_fields(result);
+    unsigned long long rows = 0, bytes = 0;
+    for (MYSQL_ROW row; (row = mysql_fetch_row(result)); rows++) {
+        unsigned long *lengths = mysql_fetch_lengths(result);
+        for (unsigned at = 0; at < columns; at++) bytes += lengths[at];
+    }
+    if (mysql_errno(server)) return fail(server);
+    mysql_free_result(result);
+    mysql_close(server);
+    struct rusage peak;
+    getrusage(RUSAGE_SELF, &peak);
+    printf("{\"seconds\": %.6f, \"cpu\": %.6f, \"rows\": %llu, \"bytes\": %llu, \"peak_mib\": %.1f, \"idle_mib\": 0}\n", wall() - began,
+           processor() - used, rows, bytes, peak.ru_maxrss / 1024.0);
+    return 0;
+}

@@ -1,0 +1,1 @@
+"""Throw-away servers that only a comparison uses: MariaDB, MySQL, SeaweedFS."""

@@ -57,6 +57,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: max((COST.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in COST), default=0))
 
 
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """Commands that run in this process make it one of the stack; the next test must not inherit that."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Settings of the test home, `$LAKE_HOME` or `.lake/test`, with the services up that the collected tests ask for.

@@ -20,7 +20,7 @@ from tributary.core.types import lake_schema, source_schema
 from tributary.core.window import Window
 from tributary.hooks.lake import LakeHook
 from tributary.hooks.mysql_arrow import MySqlArrowHook
-from tributary.operators.extract import part_key
+from tributary.operators.chunk_reader import part_key
 
 
 def contract_of(source: SourceDatabase, table: str, mode: str, fmt: str = "delta", **changes: Any) -> Contract:

@@ -60,6 +60,9 @@ def test_a_fresh_environment_from_the_lock_imports_every_module(tmp_path: Path) 
         [*install, "--require-hashes", "-r", str(ROOT / "constraints.txt")], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    build = ["--no-deps", "--no-build-isolation", str(ROOT / "native")]
+    done = subprocess.run([*install, *build], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
 
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path / "airflow")}
     environment["PYTHONPATH"] = f"{ROOT / 'plugins'}:{ROOT}"

@@ -88,7 +88,7 @@ class SourceDatabase:
         """Close what this object holds; for servers that go with their data."""
         self._root.close()
         for variable in self._variables:
-            del os.environ[variable]
+            os.environ.pop(variable, None)
 
 
 def server_of(settings: Settings) -> dict[str, Any]:

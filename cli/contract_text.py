@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from datetime import date
+from zoneinfo import available_timezones
 
 import yaml
 
-from cli.proposal import Proposal
-from tributary.core.source_table import SourceTable
+from cli.proposal import Choice, Proposal
+from tributary.core.source_table import SNAPSHOT_ENGINES, SourceTable, is_naive, is_utc
 
 # An application's clock is seconds off at most where hosts run NTP; minutes are for queues between stamping and writing.
 MARGIN_S = 300
@@ -29,7 +30,8 @@ def to_yaml(proposal: Proposal, table: SourceTable, *, dataset: str, connection:
         lines.append(f"key: [{', '.join(map(_scalar, proposal.key))}] # the primary key")
     cursor, by = proposal.cursor, proposal.partition_by
     if cursor and cursor.server:
-        lines.append(f"cursor: {{column: {_scalar(cursor.column)}}} # {cursor.reason}")
+        zone = _zone(table, cursor)
+        lines.append(f"cursor: {{column: {_scalar(cursor.column)}{zone}}} # {cursor.reason}")
     elif cursor:
         lines.append(f"cursor: {{column: {_scalar(cursor.column)}, stamped_by: application, margin_s: {MARGIN_S}}} # {cursor.reason}")
     if by:
@@ -43,10 +45,11 @@ def to_yaml(proposal: Proposal, table: SourceTable, *, dataset: str, connection:
     if proposal.personal:
         lines.append(f"# Data about people? Then, under `columns:`, for {', '.join(map(_scalar, proposal.personal))}:")
         lines.append("#   <column>: {mask: hash} # joinable, not readable; or drop, or redact")
-    if table.engine not in ("InnoDB", "VIEW"):
+    if table.engine not in SNAPSHOT_ENGINES:
         lines.append(
-            f"# {table.engine} tables do not hold still while they are read: a run stops where a write came between. Convert it to InnoDB."
+            f"# {table.engine} does not hold still while it is read: a run stops where a write came between. Convert it to InnoDB."
         )
+        lines.append("extract: {consistency: per_chunk}")
     return "\n".join(lines) + "\n"
 
 
@@ -54,3 +57,10 @@ def _scalar(text: str) -> str:
     """`text` as a YAML string: YAML reads no, on and 1e3 as something else where they stand bare."""
     bare = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) and not isinstance(yaml.safe_load(text), bool | None)
     return text if bare else json.dumps(text, ensure_ascii=False)
+
+
+def _zone(table: SourceTable, cursor: Choice) -> str:
+    """The zone in which the server stamps a DATETIME, where it is not UTC; one that Python does not know is refused by `fit`."""
+    if not is_naive(table.column(cursor.column)) or is_utc(table.server_zone) or table.server_zone not in available_timezones():
+        return ""
+    return f", timezone: {table.server_zone}"

@@ -99,7 +99,7 @@ def read_only(settings: Settings) -> Iterator[None]:
 @pytest.mark.usefixtures("read_only")
 def test_what_looks_like_a_replica_is_degraded_until_a_primary_is_named(script: Command, orders: Path) -> None:
     result = script("check", "orders", "--json")
-    assert states(result.stdout)["source shop: open transactions"] == "degraded"
+    assert states(result.stdout)["source shop: role"] == "degraded"
     assert "name the connection of its primary as source.primary" in result.stdout
     orders.write_text(CONTRACT.replace("connection: shop", "connection: shop, primary: shop"))
     assert set(states(script("check", "orders", "--json").stdout).values()) == {"fine"}

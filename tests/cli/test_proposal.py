@@ -102,6 +102,13 @@ def test_asking_for_append_where_rows_change_is_obeyed_with_a_warning() -> None:
     assert "append never reads a row again" in text
 
 
+def test_a_datetime_that_the_server_stamps_in_its_own_zone_names_that_zone() -> None:
+    live = table({"id": "int", "updated_at": "datetime"}).model_copy(update={"server_zone": "Europe/Berlin"})
+    found, _ = contract(live, {"updated_at": ON_UPDATE})
+    assert found.cursor is not None
+    assert found.cursor.timezone == "Europe/Berlin"
+
+
 def test_names_that_yaml_reads_as_something_else_stay_names() -> None:
     live = table({"no": "int", "#id, {": "int", "created_at": "datetime", "created_date": "date"}, key=("no", "#id, {"))
     found, _ = contract(live, {"created_at": ON_INSERT})

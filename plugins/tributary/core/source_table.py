@@ -73,6 +73,11 @@ def is_naive(column: SourceColumn) -> bool:
     return column.type.startswith("datetime")
 
 
+def is_utc(zone: str) -> bool:
+    """Whether a server's name of its zone means UTC."""
+    return zone.upper() in _NAMES_OF_UTC
+
+
 def fit(contract: Contract, table: SourceTable) -> None:
     """Compare a contract with the live table.
 
@@ -155,7 +160,7 @@ def _unknown_zone(contract: Contract, table: SourceTable) -> list[str]:
     naive = sorted(name for name in times if is_naive(table.column(name)))
     if cursor.timezone and not naive:
         return [f"cursor.timezone: {cursor.column} is a TIMESTAMP, which the server keeps in UTC; remove cursor.timezone"]
-    if naive and not cursor.timezone and cursor.stamped_by == "server" and table.server_zone.upper() not in _NAMES_OF_UTC:
+    if naive and not cursor.timezone and cursor.stamped_by == "server" and not is_utc(table.server_zone):
         problem = f"{naive[0]} is a DATETIME, and the server's clock is in {table.server_zone}; write the zone in which it is stamped"
         return [f"cursor.timezone: {problem}, such as `timezone: Europe/Berlin`, or `timezone: UTC` where writers set time_zone = '+00:00'"]
     return []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict
 
 from tributary.core.errors import LakeUnavailable
+from tributary.core.failpoint import reach
 from tributary.core.keys import DatasetKeys
 from tributary.core.record import Record
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
@@ -87,6 +88,7 @@ class DeltaMart:
                 result = compute(versions)
                 table = self.table.open_or_create(self._schema(result), [self.partition_column])
             schema, _ = grown(self.mart, self.table.uri, table.schema(), self._schema(result))
+            reach("delta_mart.before_commit")
             table.create_write_transaction(
                 self.table.add_actions(result.parts, [self.partition_column]),
                 "overwrite",
@@ -95,6 +97,7 @@ class DeltaMart:
                 partition_filters=[(self.partition_column, "in", [day.isoformat() for day in days])],
                 commit_properties=once(MartCommit(days=tuple(days), inputs=dict(versions)), NOTE),
             )
+            reach("delta_mart.after_commit")
             return MartPublished(sum(part.rows for part in result.parts), table.version() + 1, versions)
 
         return fenced_delta(self.table, try_once)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tributary.core.failpoint import reach
 from tributary.core.fence import Commit, own, remaining, taken
 from tributary.core.keys import DatasetKeys
 from tributary.hooks.lake_sql import day_of, identifier, parquet_scan, time_literal
@@ -70,10 +71,12 @@ class DeltaMerge:
             if not left:
                 return Published("superseded", str(table.version()), days, (), 0)
             note = Commit(attempt=staged.attempt, plan_hash=staged.plan_hash, window=plan.window, reads=tuple(left), rows=rows, days=days)
+            reach("delta_merge.before_commit")
             committed = bool(rows) and self._merge(table, connection, note)
         if not committed:
             # No row was new, and delta-rs commits nothing then; a late older attempt must still find that it is older.
             table.create_write_transaction([], "append", table.schema(), partition_by=self.partition_by, commit_properties=once(note))
+        reach("delta_merge.after_commit")
         # Without retries, a commit is the next version or none.
         return Published("published", str(opened + 1), days, staged.parts, rows, labels)
 

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 
 from tests.lake_support import MERGE, Lake, Row, at, contract, days
 from tests.publishers.test_delta_replace import race
+from tributary.core.errors import ContractError
 from tributary.hooks.lake import LakeHook
 
 pytestmark = pytest.mark.services
@@ -162,3 +163,60 @@ def test_sources_larger_than_one_batch_merge_whole(lake: Lake, monkeypatch: pyte
         ("a", 5_000, 5_000),
         ("b", 10_000, 10_000),
     ]
+
+
+class TestDeletesByFlag:
+    SCHEMA = pa.schema([*MERGE, ("deleted_at", pa.timestamp("us"))])
+
+    @pytest.fixture
+    def lake(self, hook: LakeHook) -> Lake:
+        return Lake(hook, contract("merge", deletes={"column": "deleted_at"}))
+
+    def publish(self, lake: Lake, window: Any, rows: list[Row], source: int) -> Any:
+        staged, plan = lake.stage(window, rows, source, schema=self.SCHEMA)
+        return lake.publisher.publish(staged, plan)
+
+    def row(self, key: int, *, updated: int, deleted: bool = False) -> Row:
+        return (*row(key, updated=updated, text=f"day {updated}"), at(updated) if deleted else None)
+
+    def test_a_flagged_row_leaves_the_lake_and_its_day_is_named(self, lake: Lake) -> None:
+        self.publish(lake, days(1, 2), [self.row(1, updated=1), self.row(2, updated=1)], 10)
+        published = self.publish(lake, days(2, 3), [self.row(1, updated=2, deleted=True), self.row(3, updated=2, deleted=True)], 20)
+        assert (published.outcome, published.days) == ("published", (date(2026, 1, 1),))
+        assert texts(lake) == {2: "day 1"}
+
+    def test_an_older_reading_does_not_bring_it_back(self, lake: Lake) -> None:
+        """Read before the deletion, published after it: the row is not in the table to be compared with any more."""
+        self.publish(lake, days(2, 3), [self.row(1, updated=2, deleted=True)], 20)
+        late = self.publish(lake, days(1, 2), [self.row(1, updated=1), self.row(2, updated=1)], 10)
+        assert late.rows == 1
+        assert texts(lake) == {2: "day 1"}
+
+    def test_without_that_memory_it_comes_back(self, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Negative control of the test above."""
+        monkeypatch.setattr("tributary.publishers.removed_rows.removals", lambda *_: [])
+        self.publish(lake, days(2, 3), [self.row(1, updated=2, deleted=True)], 20)
+        self.publish(lake, days(1, 2), [self.row(1, updated=1)], 10)
+        assert texts(lake) == {1: "day 1"}
+
+    def test_a_row_that_came_back_at_the_source_comes_back(self, lake: Lake) -> None:
+        self.publish(lake, days(2, 3), [self.row(1, updated=2, deleted=True)], 20)
+        self.publish(lake, days(3, 4), [self.row(1, updated=3)], 30)
+        assert texts(lake) == {1: "day 3"}
+
+    def test_kept_rows_carry_their_flag(self, hook: LakeHook) -> None:
+        lake = Lake(hook, contract("merge", deletes={"column": "deleted_at", "keep": True}))
+        self.publish(lake, days(1, 2), [self.row(1, updated=1)], 10)
+        self.publish(lake, days(2, 3), [self.row(1, updated=2, deleted=True)], 20)
+        assert lake.query("SELECT id, day(deleted_at) FROM {t}") == [(1, 2)]
+
+    def test_a_number_that_is_not_0_is_a_flag_too(self, hook: LakeHook) -> None:
+        lake = Lake(hook, contract("merge", deletes={"column": "is_deleted"}))
+        schema = pa.schema([*MERGE, ("is_deleted", pa.int8())])
+        rows = [(*row(key, updated=1, text=f"{flag}"), flag) for key, flag in ((1, 0), (2, None), (3, 1))]
+        lake.publisher.publish(*lake.stage(days(1, 2), rows, 10, schema=schema))
+        assert texts(lake) == {1: "0", 2: "None"}
+
+    def test_a_flag_that_is_not_published_stops_the_run(self, lake: Lake) -> None:
+        with pytest.raises(ContractError, match=r"deletes\.column 'deleted_at' is not among the columns to publish"):
+            lake.publish(days(1, 2), [row(1, updated=1, text="a")], 10)

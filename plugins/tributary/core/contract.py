@@ -115,6 +115,29 @@ class Extract(_Strict):
     statement_timeout_s: int = Field(3600, ge=1, description="a query that runs longer is ended by the server")
 
 
+class Deletes(_Strict):
+    """How rows that are deleted at the source leave a merged table."""
+
+    column: str | None = Field(
+        None,
+        description="flag column of a soft delete: a time or text that is not NULL, or a number that is not 0, says that the row is deleted; "
+        "setting it must move the cursor",
+    )
+    keep: bool = Field(False, description="true: flagged rows stay in the lake, with their flag · false: they are removed")
+    sweep: Literal["daily", "weekly", "monthly"] | None = Field(
+        None, description="how often the source's keys are read and rows removed whose key is gone; a DAG of its own, <dataset>_sweep"
+    )
+    max_share: float = Field(0.1, gt=0, le=1, description="share of the table's rows that one sweep may remove; more stops it")
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Self:
+        if self.column is None and self.sweep is None:
+            raise ValueError("deletes needs `column` (a soft delete's flag) or `sweep: weekly`, or both")
+        if self.keep and self.column is None:
+            raise ValueError("deletes.keep is about rows that a flag marks: give `column` too")
+        return self
+
+
 class ColumnPolicy(_Strict):
     """What happens to one column on its way."""
 
@@ -140,6 +163,7 @@ class Contract(_Strict):
     schedule: Cron | None = Field("0 0 * * *", description="cron in `timezone`; null: only by hand")
     start: date = Field(description="first day to load; days since then without a certificate are gaps")
     columns: dict[str, ColumnPolicy] = Field(default_factory=dict, description="policies of single columns; the others arrive as they are")
+    deletes: Deletes | None = Field(None, description="mode merge: how rows that are deleted at the source leave the lake; else they stay")
     wait: Wait = Wait()
     extract: Extract = Extract()
     dag: Literal["generated", "custom"] = Field(
@@ -164,6 +188,10 @@ class Contract(_Strict):
                 f"mode append replaces the partitions of its window, so partition.by ({self.partition.by}) must be "
                 f"the cursor ({self.cursor.column})"
             )
+        if self.deletes and self.mode != "merge":
+            raise ValueError(f"mode {self.mode} has no `deletes`: a re-run replaces what it reads; remove it, or use mode merge")
+        if self.deletes and self.deletes.column in self.columns:
+            raise ValueError(f"column {self.deletes.column!r} says which rows are deleted and cannot be masked")
         if self.partition and self.partition.column in {self.partition.by, *self.columns}:
             raise ValueError(
                 f"partition.column {self.partition.column!r} is the name of a source column; choose one such as {self.partition.by}_day"

@@ -45,6 +45,19 @@ class DatasetKeys:
         """A part that later steps read and readers never see."""
         return f"{self.run(run_id, attempt)}/part-{number:05d}.parquet"
 
+    def removed_keys(self, run_id: str, attempt: str) -> str:
+        """Keys of the rows that an attempt removes from the table, for later publishers of older readings."""
+        return f"{self.run(run_id, attempt)}/removed.parquet"
+
+    def sweep_record(self, attempt: str) -> str:
+        """The certificate of one sweep."""
+        return f"{self.sweeps}/{attempt}.json"
+
+    @property
+    def sweeps(self) -> str:
+        """Folder of the certificates of sweeps, without a slash at its end."""
+        return f"{RECORDS}/{self.dataset}/sweeps"
+
     def certificate(self, window: Window, attempt: str) -> str:
         """One per publish: a second writing of the same publish meets the same key."""
         return f"{self.certificates}/{window.label}/{attempt}.json"

@@ -16,6 +16,7 @@ from tributary.core.record import Record
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
 from tributary.publishers.delta_schema_change import grown
 from tributary.publishers.fenced_delta import fenced_delta
+from tributary.publishers.proven_store import prove_conditional_writes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,7 +76,9 @@ class DeltaMart:
         :raises LakeUnavailable: where an input has no table yet: its first publish may be on its way.
         :raises ContractError: where the columns do not fit the mart's table.
         :raises PublishConflict: where other publishers won every try.
+        :raises LakeError: where the store ignores conditional writes.
         """
+        prove_conditional_writes(self.hook)
         since = datetime.now(UTC)
         versions = self._versions()
         result = compute(versions)

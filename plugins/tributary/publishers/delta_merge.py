@@ -12,6 +12,7 @@ from tributary.hooks.lake_table import LakeTable, delta_schema, once
 from tributary.publishers.delta_schema_change import grown
 from tributary.publishers.fenced_delta import fenced_delta
 from tributary.publishers.published import Published
+from tributary.publishers.removed_rows import RemovedRows
 
 if TYPE_CHECKING:
     from datetime import date
@@ -43,7 +44,8 @@ class DeltaMerge:
         self.hook = hook
         self.contract = contract
         self.cursor = contract.cursor.column
-        self.table = LakeTable(hook, DatasetKeys(contract.dataset, contract.lake.prefix).table)
+        self.keys = DatasetKeys(contract.dataset, contract.lake.prefix)
+        self.table = LakeTable(hook, self.keys.table)
         self.partition_by = [contract.partition.column] if contract.partition else []
 
     def publish(self, staged: Staged, plan: Plan, *, allow_shrink: bool = False) -> Published:  # noqa: ARG002 (an upsert loses no row)
@@ -67,12 +69,22 @@ class DeltaMerge:
         with self.hook.duckdb() as connection:
             # A table, which spills to disk, and not a view: the days, the number and the rows are three readings.
             connection.execute(f"CREATE TABLE source AS {self._source_sql(staged, parts, newer if left else [])}")
+            removed = RemovedRows(self.hook, self.contract, parts)
+            removed.forget(connection, staged.reads, commits)
             days, rows = self._days(connection), _count(connection)
             if not left:
                 return Published("superseded", str(table.version()), days, (), 0)
-            note = Commit(attempt=staged.attempt, plan_hash=staged.plan_hash, window=plan.window, reads=tuple(left), rows=rows, days=days)
+            note = Commit(
+                attempt=staged.attempt,
+                plan_hash=staged.plan_hash,
+                window=plan.window,
+                reads=tuple(left),
+                rows=rows,
+                days=days,
+                removed=removed.write(connection, self.keys.removed_keys(plan.run_id, staged.attempt), left),
+            )
             reach("delta_merge.before_commit")
-            committed = bool(rows) and self._merge(table, connection, note)
+            committed = bool(rows) and self._merge(table, connection, note, removed)
         if not committed:
             # No row was new, and delta-rs commits nothing then; a late older attempt must still find that it is older.
             table.create_write_transaction([], "append", table.schema(), partition_by=self.partition_by, commit_properties=once(note))
@@ -99,7 +111,7 @@ class DeltaMerge:
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {cursor} DESC) = 1"
         )
 
-    def _merge(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit) -> bool:
+    def _merge(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit, removed: RemovedRows) -> bool:
         from deltalake import WriterProperties
 
         rows = connection.execute("SELECT * FROM source").to_arrow_reader(BATCH_ROWS)
@@ -120,7 +132,12 @@ class DeltaMerge:
         )
         newest = f"source.{_name(self.cursor)} >= target.{_name(self.cursor)}"
         opened = table.version()
-        merge.when_matched_update(every, predicate=newest).when_not_matched_insert(every).execute()
+        if removed.flag:
+            gone = removed.flagged(f"source.{_name(removed.flag)}")
+            merge.when_matched_delete(predicate=f"{newest} AND {gone}").when_matched_update(every, predicate=newest)
+            merge.when_not_matched_insert(every, predicate=f"NOT ({gone})").execute()
+        else:
+            merge.when_matched_update(every, predicate=newest).when_not_matched_insert(every).execute()
         return table.version() > opened
 
     def _days(self, connection: DuckDBPyConnection) -> tuple[date, ...]:

@@ -22,7 +22,7 @@ def server() -> ForkServerContext:
 def start(task: dict[str, Any], **environment: str) -> ForkServerProcess:
     """Run a publish task in a process of its own.
 
-    :param task: arguments of `PublishOperator`, or of `PublishMartOperator` and the `day`.
+    :param task: arguments of `PublishOperator`, of `PublishMartOperator` and the `day`, or of `RemoveDeletedOperator`.
     """
     connections = {name: value for name, value in os.environ.items() if name.startswith(("AIRFLOW_CONN_", "TRIBUTARY_"))}
     child = server().Process(target=_publish, args=(task, {**connections, **environment}))
@@ -42,9 +42,12 @@ def finish(child: ForkServerProcess) -> int | None:
 def _publish(task: dict[str, Any], environment: dict[str, str]) -> None:
     from tributary.operators.publish import PublishOperator
     from tributary.operators.publish_mart import PublishMartOperator
+    from tributary.operators.sweep import RemoveDeletedOperator
 
     os.environ.update(environment)
-    if "mart" in task:
+    if "sweep_key" in task:
+        RemoveDeletedOperator(task_id="remove_deleted", **task).run(context())
+    elif "mart" in task:
         day = task.pop("day")
         PublishMartOperator(task_id="publish", **task).run(context({"day": day}))
     else:

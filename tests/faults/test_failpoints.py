@@ -29,8 +29,8 @@ MODES = {
     "delta_merge": ("merge", "delta"),
     "parquet_object": ("append", "parquet"),
 }
-PUBLISHES = sorted(point for point in POINTS if not point.startswith("delta_mart"))
-MARTS = sorted(POINTS - set(PUBLISHES))
+PUBLISHES = sorted(point for point in POINTS if not point.startswith(("delta_mart", "delta_sweep")))
+MARTS = sorted(point for point in POINTS if point.startswith("delta_mart"))
 
 
 def called() -> set[str]:

@@ -26,6 +26,9 @@ POINTS = frozenset(
         "parquet_object.before_commit",  # all partitions decided, none replaced
         "parquet_object.in_commit",  # a partition's bytes are copied, and not yet visible
         "parquet_object.after_commit",  # a partition is replaced, the next one not yet
+        "delta_sweep.before_commit",
+        "delta_sweep.after_commit",
+        "delta_sweep.before_certificate",
         "certificate.before_write",
         "certificate.after_write",
     }

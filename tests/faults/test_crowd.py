@@ -64,7 +64,9 @@ def race(lake: Lake) -> Counter[str]:
 def test_of_many_publishers_the_newest_reading_is_what_readers_see(lake: Lake) -> None:
     outcomes = race(lake)
     print(outcomes)
-    assert lake.query("SELECT created_date::VARCHAR, min(amount)::INTEGER, max(amount)::INTEGER, count(*) FROM {t} GROUP BY 1 ORDER BY 1") == [
+    assert lake.query(
+        "SELECT created_date::VARCHAR, min(amount)::INTEGER, max(amount)::INTEGER, count(*) FROM {t} GROUP BY 1 ORDER BY 1"
+    ) == [
         ("2026-01-01", PUBLISHERS, PUBLISHERS, 20),
         ("2026-01-02", PUBLISHERS, PUBLISHERS, 20),
     ]

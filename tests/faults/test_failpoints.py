@@ -121,7 +121,9 @@ def test_killed_there_a_publish_is_done_or_not_done_and_a_retry_does_the_rest(ho
 
 @pytest.mark.services
 @pytest.mark.parametrize("point", MARTS)
-def test_killed_there_a_mart_has_its_day_as_it_was_or_anew(hook: LakeHook, point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_there_a_mart_has_its_day_as_it_was_or_anew(
+    hook: LakeHook, point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mart = Mart(hook, tmp_path, monkeypatch)
     mart.items.publish(days(1, 2), mart.items.append_rows(1, 2), 10)
     mart.run("2026-01-01")
@@ -162,5 +164,3 @@ def wait_until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-

@@ -220,3 +220,46 @@ class TestDeletesByFlag:
     def test_a_flag_that_is_not_published_stops_the_run(self, lake: Lake) -> None:
         with pytest.raises(ContractError, match=r"deletes\.column 'deleted_at' is not among the columns to publish"):
             lake.publish(days(1, 2), [row(1, updated=1, text="a")], 10)
+
+
+class TestPartitionsWrittenAnew:
+    """What a merge into partitions above `merge_mb` does: the same as delta-rs' MERGE, in one commit."""
+
+    HISTORY = (
+        (days(1, 2), [(key, 1 + key % 3, 1) for key in range(30)], 10),
+        (days(3, 4), [(key, 1 + key % 3, 3) for key in range(0, 30, 4)], 30),
+        (days(2, 3), [(key, 1 + key % 3, 2) for key in range(0, 40, 2)], 20),  # out of order
+    )
+
+    @pytest.mark.parametrize("deletes", [None, {"column": "deleted_at"}], ids=["updates", "deletes"])
+    def test_the_rows_are_those_of_a_merge(self, hook: LakeHook, deletes: Any) -> None:
+        schema = pa.schema([*MERGE, ("deleted_at", pa.timestamp("us"))])
+        tables = []
+        for merge_mb in (0, 64):
+            lake = Lake(hook, contract("merge", merge_mb=merge_mb, deletes=deletes))
+            for window, keys, source in self.HISTORY:
+                rows = [
+                    (*row(key, created=created, updated=updated, text=f"{updated}"), at(updated) if key % 5 == 0 and updated == 3 else None)
+                    for key, created, updated in keys
+                ]
+                published = lake.publisher.publish(*lake.stage(window, rows, source, schema=schema))
+                assert published.outcome == "published"
+            tables.append(lake.rows())
+        assert tables[0] == tables[1]
+        assert len(tables[0]) == (35 if deletes is None else 33)
+
+    def test_a_new_column_joins_and_other_days_stay(self, hook: LakeHook) -> None:
+        lake = Lake(hook, contract("merge", merge_mb=0))
+        lake.publish(days(1, 2), [row(1, created=1, updated=1, text="a"), row(2, created=2, updated=1, text="a")], 10)
+        wider = pa.schema([*MERGE, ("note", pa.string())])
+        lake.publisher.publish(*lake.stage(days(2, 3), [(*row(2, created=2, updated=2, text="b"), "hello")], 20, schema=wider))
+        assert lake.query('SELECT id, "Order %", note FROM {t} ORDER BY id') == [(1, "a", None), (2, "b", "hello")]
+        lake.publish(days(3, 4), [row(2, created=2, updated=3, text="c")], 30)
+        assert texts(lake) == {1: "a", 2: "c"}
+
+    def test_whoever_was_overtaken_looks_again(self, hook: LakeHook, monkeypatch: pytest.MonkeyPatch) -> None:
+        lake = Lake(hook, contract("merge", merge_mb=0))
+        lake.publish(days(1, 2), [row(1, updated=1, text="a")], 5)
+        race(monkeypatch, lambda: lake.publish(days(2, 3), [row(1, updated=2, text="newer"), row(7, updated=2, text="x")], 20))
+        lake.publish(days(1, 3), [row(1, updated=2, text="older"), row(8, updated=1, text="y")], 10)
+        assert texts(lake) == {1: "newer", 7: "x", 8: "y"}

@@ -169,6 +169,12 @@ class Contract(_Strict):
     dag: Literal["generated", "custom"] = Field(
         "generated", description="custom: a file of yours in dags/ wires the operators, and no DAG is generated"
     )
+    merge_mb: int = Field(
+        64,
+        ge=0,
+        description="mode merge: megabytes of Parquet in the touched partitions up to which one MERGE holds them in memory (about 15 times "
+        "as much); above, they are written anew one at a time, and swapped in one commit",
+    )
     max_shrink: float = Field(0.0, ge=0, le=1, description="share of rows that a re-run of a window may lose; more stops the run")
 
     @model_validator(mode="after")

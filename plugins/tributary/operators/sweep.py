@@ -98,9 +98,7 @@ class FindDeletedOperator(StepOperator):
         query = Query(table=table, columns=tuple(table.column(name) for name in contract.key))
         with source.snapshot() as snapshot:
             counted = snapshot.count(query)
-            written = lake.write_part(
-                key, lake_schema(query.columns, {}), snapshot.stream(query, source_schema(query.columns), BATCH_ROWS)
-            )
+            written = lake.write_part(key, lake_schema(query.columns, {}), snapshot.stream(query, source_schema(query.columns), BATCH_ROWS))
         if counted != written.rows:
             raise CheckError(
                 f"{contract.dataset}: the source counted {counted:,} keys and {written.rows:,} were read in one snapshot of a {table.engine} "

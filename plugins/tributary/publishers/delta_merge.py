@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING
 
 from tributary.core.failpoint import reach
@@ -11,6 +13,7 @@ from tributary.hooks.lake_sql import day_of, identifier, parquet_scan, time_lite
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
 from tributary.publishers.delta_schema_change import grown
 from tributary.publishers.fenced_delta import fenced_delta
+from tributary.publishers.partition_rewrite import PartitionRewrite, peak_memory_mb, touched_bytes
 from tributary.publishers.published import Published
 from tributary.publishers.removed_rows import RemovedRows
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 # Rows of one Arrow batch between DuckDB and delta-rs.
 BATCH_ROWS = 65_536
+
+log = logging.getLogger(__name__)
 
 
 class DeltaMerge:
@@ -62,7 +67,7 @@ class DeltaMerge:
             return Published("already", str(mine.version), mine.days, staged.parts, mine.rows)
         left = remaining(staged.reads, commits)
         newer = taken(staged.reads, left)
-        _, labels = grown(self.contract.dataset, self.table.uri, table.schema(), schema)
+        after, labels = grown(self.contract.dataset, self.table.uri, table.schema(), schema)
         if newer:
             labels = (*labels, f"superseded in part: newer data of {', '.join(map(str, newer[:3]))} stayed")
 
@@ -84,7 +89,11 @@ class DeltaMerge:
                 removed=removed.write(connection, self.keys.removed_keys(plan.run_id, staged.attempt), left),
             )
             reach("delta_merge.before_commit")
-            committed = bool(rows) and self._merge(table, connection, note, removed)
+            if rows and self.partition_by and touched_bytes(table, self.partition_by[0], days) > self.contract.merge_mb * 1_000_000:
+                PartitionRewrite(self.table, self.keys, self.contract, removed).commit(table, after, connection, note)
+                committed = True
+            else:
+                committed = bool(rows) and self._merge(table, connection, note, removed)
         if not committed:
             # No row was new, and delta-rs commits nothing then; a late older attempt must still find that it is older.
             table.create_write_transaction([], "append", table.schema(), partition_by=self.partition_by, commit_properties=once(note))
@@ -130,14 +139,20 @@ class DeltaMerge:
             writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
             commit_properties=once(note),
         )
+        started = time.monotonic()
         newest = f"source.{_name(self.cursor)} >= target.{_name(self.cursor)}"
         opened = table.version()
         if removed.flag:
             gone = removed.flagged(f"source.{_name(removed.flag)}")
-            merge.when_matched_delete(predicate=f"{newest} AND {gone}").when_matched_update(every, predicate=newest)
-            merge.when_not_matched_insert(every, predicate=f"NOT ({gone})").execute()
+            merge = merge.when_matched_delete(predicate=f"{newest} AND {gone}").when_matched_update(every, predicate=newest)
+            metrics = merge.when_not_matched_insert(every, predicate=f"NOT ({gone})").execute()
         else:
-            merge.when_matched_update(every, predicate=newest).when_not_matched_insert(every).execute()
+            metrics = merge.when_matched_update(every, predicate=newest).when_not_matched_insert(every).execute()
+        log.info(
+            "merged %s rows: %s files rewritten, %s rows copied in %.1f s; peak memory %d MB",
+            f"{note.rows:,}", metrics.get("num_target_files_removed"), metrics.get("num_target_rows_copied"), time.monotonic() - started,
+            peak_memory_mb(),
+        )  # fmt: skip
         return table.version() > opened
 
     def _days(self, connection: DuckDBPyConnection) -> tuple[date, ...]:

@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         S3SigV4Auth(Credentials(self.store["login"], self.store["password"]), "s3", self.store["extra"]["region_name"]).add_auth(request)
         return {**dict(request.headers.items()), "Content-Length": str(len(body))}
 
-    def log_message(self, *_: object) -> None:  # type: ignore[override]
+    def log_message(self, *_: object) -> None:
         """Nothing: the test tells what went wrong."""
 
 

@@ -127,11 +127,11 @@ def test_the_model_catches_a_publisher_that_forgets_what_was_removed(hook: LakeH
     """Negative control."""
     monkeypatch.setattr("tributary.publishers.removed_rows.removals", lambda *_: [])
     history = History(Lake(hook, contract("merge", deletes={"column": "deleted_at"})))
+    read = [("write", 1, False), ("tomorrow",), ("read", 1, 1), ("write", 1, True), ("tomorrow",), ("read", 2, 1), ("publish", 1)]
+    for step in read:
+        history.step(step)
     with pytest.raises(AssertionError, match="key 1 went back from version 3 to 2"):
-        for step in (
-            ("write", 1, False), ("tomorrow",), ("read", 1, 1), ("write", 1, True), ("tomorrow",), ("read", 2, 1), ("publish", 1), ("publish", 0)
-        ):  # fmt: skip
-            history.step(step)
+        history.step(("publish", 0))
 
 
 def test_the_model_catches_a_publisher_that_does_not_ask_who_read_later(hook: LakeHook, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,7 +120,7 @@ class Deletes(_Strict):
 
     column: str | None = Field(
         None,
-        description="flag column of a soft delete: a time or text that is not NULL, or a number that is not 0, says that the row is deleted; "
+        description="flag column of a soft delete: a time or text that is not NULL, or a number that is not 0, marks a deleted row; "
         "setting it must move the cursor",
     )
     keep: bool = Field(False, description="true: flagged rows stay in the lake, with their flag · false: they are removed")
@@ -194,10 +194,6 @@ class Contract(_Strict):
                 f"mode append replaces the partitions of its window, so partition.by ({self.partition.by}) must be "
                 f"the cursor ({self.cursor.column})"
             )
-        if self.deletes and self.mode != "merge":
-            raise ValueError(f"mode {self.mode} has no `deletes`: a re-run replaces what it reads; remove it, or use mode merge")
-        if self.deletes and self.deletes.column in self.columns:
-            raise ValueError(f"column {self.deletes.column!r} says which rows are deleted and cannot be masked")
         if self.partition and self.partition.column in {self.partition.by, *self.columns}:
             raise ValueError(
                 f"partition.column {self.partition.column!r} is the name of a source column; choose one such as {self.partition.by}_day"
@@ -205,6 +201,14 @@ class Contract(_Strict):
         masked = [c for c in (*self.key, self.cursor and self.cursor.column, self.partition and self.partition.by) if c in self.columns]
         if masked:
             raise ValueError(f"column {masked[0]!r} is a key, cursor or partition column and cannot be masked")
+        return self
+
+    @model_validator(mode="after")
+    def _deletes_fit(self) -> Self:
+        if self.deletes and self.mode != "merge":
+            raise ValueError(f"mode {self.mode} has no `deletes`: a re-run replaces what it reads; remove it, or use mode merge")
+        if self.deletes and self.deletes.column in self.columns:
+            raise ValueError(f"column {self.deletes.column!r} says which rows are deleted and cannot be masked")
         return self
 
     @model_validator(mode="after")

@@ -111,7 +111,7 @@ class LakeTable:
         return found
 
     def add_actions(self, parts: Iterable[Part], partition_by: list[str]) -> list[AddAction | RemoveAction]:
-        """What makes `parts` rows of the table, with statistics from their footers. Empty parts are left out: no reader has to open them."""
+        """What makes `parts` rows of the table, with statistics from their footers. Empty parts are left out: no reader opens them."""
         from deltalake.transaction import AddAction
 
         from tributary.hooks.part_stats import part_stats

@@ -101,8 +101,8 @@ class FindDeletedOperator(StepOperator):
             written = lake.write_part(key, lake_schema(query.columns, {}), snapshot.stream(query, source_schema(query.columns), BATCH_ROWS))
         if counted != written.rows:
             raise CheckError(
-                f"{contract.dataset}: the source counted {counted:,} keys and {written.rows:,} were read in one snapshot of a {table.engine} "
-                "table; nothing was removed. Only InnoDB tables hold still while they are read"
+                f"{contract.dataset}: the source counted {counted:,} keys and {written.rows:,} were read in one snapshot of a "
+                f"{table.engine} table; nothing was removed. Only InnoDB tables hold still while they are read"
             )
         return snapshot.position, counted
 

@@ -263,3 +263,19 @@ class TestPartitionsWrittenAnew:
         race(monkeypatch, lambda: lake.publish(days(2, 3), [row(1, updated=2, text="newer"), row(7, updated=2, text="x")], 20))
         lake.publish(days(1, 3), [row(1, updated=2, text="older"), row(8, updated=1, text="y")], 10)
         assert texts(lake) == {1: "newer", 7: "x", 8: "y"}
+
+    def test_a_run_that_is_delivered_twice_does_not_write_into_its_twins_files(
+        self, hook: LakeHook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Suspended before it writes; its twin, which has seen one row more, commits; then it goes on and finds that all is done."""
+        lake = Lake(hook, contract("merge", merge_mb=0))
+        lake.publish(days(1, 2), [row(1, updated=1, text="a")], 5)
+        entry = lake.stage(days(2, 3), [row(1, updated=2, text="b")], 10)
+
+        def meanwhile() -> None:
+            lake.publish(days(3, 4), [row(50, updated=3, text="one more")], 20)
+            assert lake.publisher.publish(*entry).outcome == "published"
+
+        race(monkeypatch, meanwhile)
+        assert lake.publisher.publish(*entry).outcome == "already"
+        assert texts(lake) == {1: "b", 50: "one more"}

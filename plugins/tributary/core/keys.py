@@ -46,7 +46,7 @@ class DatasetKeys:
         return f"{self.run(run_id, attempt)}/part-{number:05d}.parquet"
 
     def removed_keys(self, run_id: str, attempt: str) -> str:
-        """Keys of the rows that an attempt removes from the table, for later publishers of older readings."""
+        """Keys of the rows that a commit removes from the table, for later publishers of older readings. `attempt`: of this writing."""
         return f"{self.run(run_id, attempt)}/removed.parquet"
 
     def sweep_record(self, attempt: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from tributary.core.failpoint import reach
 from tributary.core.fence import Commit, own, remaining, taken
@@ -86,7 +87,7 @@ class DeltaMerge:
                 reads=tuple(left),
                 rows=rows,
                 days=days,
-                removed=removed.write(connection, self.keys.removed_keys(plan.run_id, staged.attempt), left),
+                removed=removed.write(connection, self.keys.removed_keys(plan.run_id, str(uuid4())), left),
             )
             reach("delta_merge.before_commit")
             if rows and self.partition_by and touched_bytes(table, self.partition_by[0], days) > self.contract.merge_mb * 1_000_000:

@@ -9,6 +9,7 @@ import logging
 import resource
 import time
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from tributary.core.staged import Part
 from tributary.hooks.lake_sql import identifier, quoted
@@ -60,7 +61,9 @@ class PartitionRewrite:
         """
         started = time.monotonic()
         connection.execute(f"ATTACH {quoted(self.table.uri)} AS target (TYPE delta, PIN_SNAPSHOT, VERSION {opened.version()})")
-        parts = [self._write(connection, note.attempt, number, day) for number, day in enumerate(note.days)]
+        # Not the attempt: a task that is delivered twice, or wakes up late, must not write into what its twin has committed.
+        writing = str(uuid4())
+        parts = [self._write(connection, writing, number, day) for number, day in enumerate(note.days)]
         opened.create_write_transaction(
             self.table.add_actions(parts, [self.column]),
             "overwrite",
@@ -75,7 +78,7 @@ class PartitionRewrite:
             time.monotonic() - started, peak_memory_mb(),
         )  # fmt: skip
 
-    def _write(self, connection: DuckDBPyConnection, attempt: str, number: int, day: date) -> Part:
+    def _write(self, connection: DuckDBPyConnection, writing: str, number: int, day: date) -> Part:
         here = f"{identifier(self.column)} = DATE '{day.isoformat()}'"
         rows = connection.sql(
             f"SELECT * EXCLUDE ({identifier(self.column)}) FROM ("  # noqa: S608
@@ -84,7 +87,7 @@ class PartitionRewrite:
             f"UNION ALL BY NAME SELECT * FROM source s WHERE s.{here} AND NOT ({self.gone}) "
             f"AND NOT EXISTS (SELECT 1 FROM target t WHERE t.{here} AND {self.same} AND t.{self.cursor} > s.{self.cursor}))"
         )
-        key = self.keys.delta_part(self.column, day, attempt, number)
+        key = self.keys.delta_part(self.column, day, writing, number)
         reader = rows.to_arrow_reader(BATCH_ROWS)
         written = self.table.hook.write_part(key, reader.schema, reader)
         return Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day)

@@ -12,14 +12,14 @@ from airflow.sdk import get_parsing_context
 
 from tributary.core.contract_file import folders
 from tributary.core.errors import ContractError
-from tributary.pipeline import dataset_dag
+from tributary.pipeline import dataset_dag, sweep_dag, sweep_id
 from tributary.settings import sql_dir
 
 # A worker that runs one task names the DAG it needs: building the others would be wasted time in every task process.
 wanted = get_parsing_context().dag_id
 
 for folder in folders(sql_dir()):
-    if wanted not in (None, folder.name):
+    if wanted not in (None, folder.name, sweep_id(folder.name)):
         continue
     try:
         contract = folder.load(os.environ)
@@ -27,3 +27,5 @@ for folder in folders(sql_dir()):
         continue
     if contract.dag == "generated":
         globals()[folder.name] = dataset_dag(contract, transformed=folder.sql("transform") is not None)
+    if sweep := sweep_dag(contract):
+        globals()[sweep.dag_id] = sweep

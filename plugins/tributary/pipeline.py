@@ -10,10 +10,12 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, XComArg
 from tributary.core.contract import Contract
 from tributary.core.keys import DatasetKeys
 from tributary.core.source_pool import pool_name
+from tributary.core.sweep import SCHEDULES
 from tributary.operators.check import CheckOperator
 from tributary.operators.extract import ExtractOperator
 from tributary.operators.plan import PLAN_KEY, PlanOperator
 from tributary.operators.publish import PublishOperator
+from tributary.operators.sweep import FindDeletedOperator, RemoveDeletedOperator
 from tributary.operators.transform import TransformOperator
 from tributary.operators.wait_until_safe import WaitUntilSafeOperator
 
@@ -116,6 +118,41 @@ def chain(contract: Contract, *, transformed: bool) -> PublishOperator:
         task_id="check", plan_key=plan_key, manifests=extract.output, transformed=transform.output if transform else None, **common
     )
     return PublishOperator(task_id="publish", staged_key=check.output, outlets=[dataset_asset(contract), day_asset(contract)], **common)
+
+
+def sweep_dag(contract: Contract) -> DAG | None:
+    """The DAG `<dataset>_sweep`, which removes rows whose keys the source has deleted; None where the contract has no `deletes.sweep`."""
+    if contract.deletes is None or contract.deletes.sweep is None:
+        return None
+    common: dict[str, Any] = {"dataset": contract.dataset, "lake_conn_id": contract.lake.connection}
+    with DAG(
+        sweep_id(contract.dataset),
+        description=f"Removes rows from {contract.dataset} whose keys the source has deleted.",
+        doc_md=f"""Reads all keys of `{contract.source.table}` and removes from the lake the rows whose key is gone: those only that were
+there before the keys were read, and have not changed since.
+
+* **Healthy when** the newest run is green. **Owner** {contract.owner}
+* **If it fails**: the last line of the failed task's log says what to do; a run may be repeated at any time, also beside runs of
+  `{contract.dataset}`. `allow_shrink` lets one run remove more rows than `deletes.max_share` allows.
+""",
+        schedule=CronDataIntervalTimetable(SCHEDULES[contract.deletes.sweep], timezone=contract.timezone),
+        start_date=contract.start_at,
+        catchup=False,  # it looks at the source as it is now
+        max_active_runs=1,
+        default_args={**DEFAULT_ARGS, "owner": contract.owner},
+        params={"allow_shrink": window_params()["allow_shrink"]},
+        tags={"tributary", "sweep", contract.source.connection},
+    ) as dag:
+        found = FindDeletedOperator(task_id="find_deleted", **common)
+        RemoveDeletedOperator(
+            task_id="remove_deleted", sweep_key=found.output, outlets=[dataset_asset(contract), day_asset(contract)], **common
+        )
+    return dag
+
+
+def sweep_id(dataset: str) -> str:
+    """Name of a dataset's sweep DAG."""
+    return f"{dataset}_sweep"
 
 
 def manual(contract: Contract) -> str:

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 
 from tests.lake_support import MERGE, Lake, Row, at, contract, days
 from tests.publishers.test_delta_replace import race
+from tributary.core.errors import ContractError
 from tributary.hooks.lake import LakeHook
 
 pytestmark = pytest.mark.services
@@ -173,3 +174,119 @@ def test_sources_larger_than_one_batch_merge_whole(lake: Lake, monkeypatch: pyte
         ("a", 5_000, 5_000),
         ("b", 10_000, 10_000),
     ]
+
+
+class TestDeletesByFlag:
+    SCHEMA = pa.schema([*MERGE, ("deleted_at", pa.timestamp("us"))])
+
+    @pytest.fixture
+    def lake(self, hook: LakeHook) -> Lake:
+        return Lake(hook, contract("merge", deletes={"column": "deleted_at"}))
+
+    def publish(self, lake: Lake, window: Any, rows: list[Row], source: int) -> Any:
+        staged, plan = lake.stage(window, rows, source, schema=self.SCHEMA)
+        return lake.publisher.publish(staged, plan)
+
+    def row(self, key: int, *, updated: int, deleted: bool = False) -> Row:
+        return (*row(key, updated=updated, text=f"day {updated}"), at(updated) if deleted else None)
+
+    def test_a_flagged_row_leaves_the_lake_and_its_day_is_named(self, lake: Lake) -> None:
+        self.publish(lake, days(1, 2), [self.row(1, updated=1), self.row(2, updated=1)], 10)
+        published = self.publish(lake, days(2, 3), [self.row(1, updated=2, deleted=True), self.row(3, updated=2, deleted=True)], 20)
+        assert (published.outcome, published.days) == ("published", (date(2026, 1, 1),))
+        assert texts(lake) == {2: "day 1"}
+
+    def test_an_older_reading_does_not_bring_it_back(self, lake: Lake) -> None:
+        """Read before the deletion, published after it: the row is not in the table to be compared with any more."""
+        self.publish(lake, days(2, 3), [self.row(1, updated=2, deleted=True)], 20)
+        late = self.publish(lake, days(1, 2), [self.row(1, updated=1), self.row(2, updated=1)], 10)
+        assert late.rows == 1
+        assert texts(lake) == {2: "day 1"}
+
+    def test_without_that_memory_it_comes_back(self, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Negative control of the test above."""
+        monkeypatch.setattr("tributary.publishers.removed_rows.removals", lambda *_: [])
+        self.publish(lake, days(2, 3), [self.row(1, updated=2, deleted=True)], 20)
+        self.publish(lake, days(1, 2), [self.row(1, updated=1)], 10)
+        assert texts(lake) == {1: "day 1"}
+
+    def test_a_row_that_came_back_at_the_source_comes_back(self, lake: Lake) -> None:
+        self.publish(lake, days(2, 3), [self.row(1, updated=2, deleted=True)], 20)
+        self.publish(lake, days(3, 4), [self.row(1, updated=3)], 30)
+        assert texts(lake) == {1: "day 3"}
+
+    def test_kept_rows_carry_their_flag(self, hook: LakeHook) -> None:
+        lake = Lake(hook, contract("merge", deletes={"column": "deleted_at", "keep": True}))
+        self.publish(lake, days(1, 2), [self.row(1, updated=1)], 10)
+        self.publish(lake, days(2, 3), [self.row(1, updated=2, deleted=True)], 20)
+        assert lake.query("SELECT id, day(deleted_at) FROM {t}") == [(1, 2)]
+
+    def test_a_number_that_is_not_0_is_a_flag_too(self, hook: LakeHook) -> None:
+        lake = Lake(hook, contract("merge", deletes={"column": "is_deleted"}))
+        schema = pa.schema([*MERGE, ("is_deleted", pa.int8())])
+        rows = [(*row(key, updated=1, text=f"{flag}"), flag) for key, flag in ((1, 0), (2, None), (3, 1))]
+        lake.publisher.publish(*lake.stage(days(1, 2), rows, 10, schema=schema))
+        assert texts(lake) == {1: "0", 2: "None"}
+
+    def test_a_flag_that_is_not_published_stops_the_run(self, lake: Lake) -> None:
+        with pytest.raises(ContractError, match=r"deletes\.column 'deleted_at' is not among the columns to publish"):
+            lake.publish(days(1, 2), [row(1, updated=1, text="a")], 10)
+
+
+class TestPartitionsWrittenAnew:
+    """What a merge into partitions above `merge_mb` does: the same as delta-rs' MERGE, in one commit."""
+
+    HISTORY = (
+        (days(1, 2), [(key, 1 + key % 3, 1) for key in range(30)], 10),
+        (days(3, 4), [(key, 1 + key % 3, 3) for key in range(0, 30, 4)], 30),
+        (days(2, 3), [(key, 1 + key % 3, 2) for key in range(0, 40, 2)], 20),  # out of order
+    )
+
+    @pytest.mark.parametrize("deletes", [None, {"column": "deleted_at"}], ids=["updates", "deletes"])
+    def test_the_rows_are_those_of_a_merge(self, hook: LakeHook, deletes: Any) -> None:
+        schema = pa.schema([*MERGE, ("deleted_at", pa.timestamp("us"))])
+        tables = []
+        for merge_mb in (0, 64):
+            lake = Lake(hook, contract("merge", merge_mb=merge_mb, deletes=deletes))
+            for window, keys, source in self.HISTORY:
+                rows = [
+                    (*row(key, created=created, updated=updated, text=f"{updated}"), at(updated) if key % 5 == 0 and updated == 3 else None)
+                    for key, created, updated in keys
+                ]
+                published = lake.publisher.publish(*lake.stage(window, rows, source, schema=schema))
+                assert published.outcome == "published"
+            tables.append(lake.rows())
+        assert tables[0] == tables[1]
+        assert len(tables[0]) == (35 if deletes is None else 33)
+
+    def test_a_new_column_joins_and_other_days_stay(self, hook: LakeHook) -> None:
+        lake = Lake(hook, contract("merge", merge_mb=0))
+        lake.publish(days(1, 2), [row(1, created=1, updated=1, text="a"), row(2, created=2, updated=1, text="a")], 10)
+        wider = pa.schema([*MERGE, ("note", pa.string())])
+        lake.publisher.publish(*lake.stage(days(2, 3), [(*row(2, created=2, updated=2, text="b"), "hello")], 20, schema=wider))
+        assert lake.query('SELECT id, "Order %", note FROM {t} ORDER BY id') == [(1, "a", None), (2, "b", "hello")]
+        lake.publish(days(3, 4), [row(2, created=2, updated=3, text="c")], 30)
+        assert texts(lake) == {1: "a", 2: "c"}
+
+    def test_whoever_was_overtaken_looks_again(self, hook: LakeHook, monkeypatch: pytest.MonkeyPatch) -> None:
+        lake = Lake(hook, contract("merge", merge_mb=0))
+        lake.publish(days(1, 2), [row(1, updated=1, text="a")], 5)
+        race(monkeypatch, lambda: lake.publish(days(2, 3), [row(1, updated=2, text="newer"), row(7, updated=2, text="x")], 20))
+        lake.publish(days(1, 3), [row(1, updated=2, text="older"), row(8, updated=1, text="y")], 10)
+        assert texts(lake) == {1: "newer", 7: "x", 8: "y"}
+
+    def test_a_run_that_is_delivered_twice_does_not_write_into_its_twins_files(
+        self, hook: LakeHook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Suspended before it writes; its twin, which has seen one row more, commits; then it goes on and finds that all is done."""
+        lake = Lake(hook, contract("merge", merge_mb=0))
+        lake.publish(days(1, 2), [row(1, updated=1, text="a")], 5)
+        entry = lake.stage(days(2, 3), [row(1, updated=2, text="b")], 10)
+
+        def meanwhile() -> None:
+            lake.publish(days(3, 4), [row(50, updated=3, text="one more")], 20)
+            assert lake.publisher.publish(*entry).outcome == "published"
+
+        race(monkeypatch, meanwhile)
+        assert lake.publisher.publish(*entry).outcome == "already"
+        assert texts(lake) == {1: "b", 50: "one more"}

@@ -131,6 +131,19 @@ def test_compaction_between_look_and_commit_keeps_no_old_row(lake: Lake, monkeyp
     assert lake.per_day() == {"2026-01-01": 7, "2026-01-02": 4}
 
 
+def test_the_same_compaction_with_delta_rs_own_retries_keeps_old_rows(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control of the test above."""
+    lake.publish(days(1, 3), lake.append_rows(1, 4) + lake.append_rows(2, 4), 5)
+    table = table_of(lake)
+    extra = lake.part(lake.append_rows(1, 1), day=date(2026, 1, 1), attempt="extra", number=1)[0]  # two files, so that there is work
+    actions = LakeTable(lake.hook, lake.keys.table).add_actions([extra], ["created_date"])
+    table.create_write_transaction(actions, "append", table.schema(), partition_by=["created_date"])
+    monkeypatch.setattr("tributary.publishers.delta_replace.once", retrying)
+    race(monkeypatch, lambda: table_of(lake).optimize.compact())
+    lake.publish(days(1, 2), lake.append_rows(1, 7), 20)
+    assert lake.per_day()["2026-01-01"] > 7
+
+
 def test_a_publisher_that_is_always_beaten_gives_up_with_a_conflict(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fenced, "TRIES", 2)
     monkeypatch.setattr(fenced, "LONGEST_PAUSE_S", 0.01)

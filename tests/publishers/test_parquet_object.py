@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -131,28 +130,6 @@ def test_a_crash_between_two_days_is_healed_by_the_next_try(lake: Lake, monkeypa
     healed = lake.publisher.publish(staged, plan)
     assert (healed.outcome, healed.rows, len(healed.days)) == ("published", 6, 3)
     assert lake.per_day() == {"2026-01-01": 2, "2026-01-02": 2, "2026-01-03": 2}
-
-
-def test_a_polling_reader_sees_the_old_rows_or_the_new_and_never_less(lake: Lake) -> None:
-    lake.publish(days(1, 2), lake.append_rows(1, 1000, amount="1.00"), 0)
-    seen: set[tuple[Any, ...]] = set()
-    done = threading.Event()
-
-    def poll() -> None:
-        with lake.hook.duckdb() as connection:
-            while not done.is_set():
-                seen.update(connection.execute(f"SELECT count(*), min(amount), max(amount) FROM {lake.scan}").fetchall())
-
-    reader = threading.Thread(target=poll)
-    reader.start()
-    try:
-        for number in range(1, 13):
-            lake.publish(days(1, 2), lake.append_rows(1, 1000, amount=f"{number}.00"), number)
-    finally:
-        done.set()
-        reader.join()
-    assert len(seen) > 1, "the reader saw no replacement: the test proves nothing"
-    assert all(count == 1000 and least == most for count, least, most in seen), seen
 
 
 def test_fewer_rows_than_the_object_holds_stop_the_publish(lake: Lake) -> None:

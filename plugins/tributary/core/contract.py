@@ -163,6 +163,29 @@ class Extract(_Strict):
     statement_timeout_s: int = Field(3600, ge=1, description="a query that runs longer is ended by the server")
 
 
+class Deletes(_Strict):
+    """How rows that are deleted at the source leave a merged table."""
+
+    column: str | None = Field(
+        None,
+        description="flag column of a soft delete: a time or text that is not NULL, or a number that is not 0, marks a deleted row; "
+        "setting it must move the cursor",
+    )
+    keep: bool = Field(False, description="true: flagged rows stay in the lake, with their flag · false: they are removed")
+    sweep: Literal["daily", "weekly", "monthly"] | None = Field(
+        None, description="how often the source's keys are read and rows removed whose key is gone; a DAG of its own, <dataset>_sweep"
+    )
+    max_share: float = Field(0.1, gt=0, le=1, description="share of the table's rows that one sweep may remove; more stops it")
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Self:
+        if self.column is None and self.sweep is None:
+            raise ValueError("deletes needs `column` (a soft delete's flag) or `sweep: weekly`, or both")
+        if self.keep and self.column is None:
+            raise ValueError("deletes.keep is about rows that a flag marks: give `column` too")
+        return self
+
+
 class ColumnPolicy(_Strict):
     """What happens to one column on its way."""
 
@@ -204,11 +227,18 @@ class Contract(_Strict):
     schedule: Cron | None = Field("0 0 * * *", description="cron in `timezone`; null: only by hand")
     start: date = Field(description="first day to load; days since then without a certificate are gaps")
     columns: dict[str, ColumnPolicy] = Field(default_factory=dict, description="policies of single columns; the others arrive as they are")
+    deletes: Deletes | None = Field(None, description="mode merge: how rows that are deleted at the source leave the lake; else they stay")
     wait: Wait = Wait()
     audit: Audit = Audit()
     extract: Extract = Extract()
     dag: Literal["generated", "custom"] = Field(
         "generated", description="custom: a file of yours in dags/ wires the operators, and no DAG is generated"
+    )
+    merge_mb: int = Field(
+        64,
+        ge=0,
+        description="mode merge: megabytes of Parquet in the touched partitions up to which one MERGE holds them in memory (about 15 times "
+        "as much); above, they are written anew one at a time, and swapped in one commit",
     )
     max_shrink: float = Field(0.0, ge=0, le=1, description="share of rows that a re-run of a window may lose; more stops the run")
 
@@ -241,6 +271,14 @@ class Contract(_Strict):
         changed = [c for c in (*self.key, self.cursor and self.cursor.column, self.partition and self.partition.by) if c in self.columns]
         if changed:
             raise ValueError(f"column {changed[0]!r} is a key, cursor or partition column and cannot be masked or changed")
+        return self
+
+    @model_validator(mode="after")
+    def _deletes_fit(self) -> Self:
+        if self.deletes and self.mode != "merge":
+            raise ValueError(f"mode {self.mode} has no `deletes`: a re-run replaces what it reads; remove it, or use mode merge")
+        if self.deletes and self.deletes.column in self.columns:
+            raise ValueError(f"column {self.deletes.column!r} says which rows are deleted and cannot be masked")
         return self
 
     @model_validator(mode="after")

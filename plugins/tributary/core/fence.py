@@ -11,16 +11,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict
 
 from tributary.core.errors import CheckError
+from tributary.core.position import Position
 from tributary.core.record import Record
 from tributary.core.staged import Read
 from tributary.core.window import Window, midnight, subtract
 
 Day = date | None  # None: a table without partitions
+
+
+class Removed(Record):
+    """Rows that a commit removed because the source had deleted them: who read earlier must not bring them back."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    key: str  # Parquet object with the key columns and the cursor of each row
+    rows: int
+    position: Position  # the source when the rows were seen to be deleted
+    by: Literal["flag", "sweep"]  # flag: rows with an older cursor are meant · sweep: any row of the key that was read earlier
 
 
 class Commit(Record):
@@ -37,6 +50,7 @@ class Commit(Record):
     reads: tuple[Read, ...]
     rows: int
     days: tuple[date, ...]  # partitions that the commit replaced or touched
+    removed: Removed | None = None
     version: int | None = None  # of the table; not written, known to who reads the log
 
 
@@ -60,6 +74,17 @@ def remaining(reads: Iterable[Read], commits: Iterable[Commit]) -> list[Read]:
             pieces = subtract(read.window, [window for window in newer if window])
             left += [Read(window=piece, position=read.position) for piece in pieces]
     return left
+
+
+def removals(reads: Iterable[Read], commits: Iterable[Commit]) -> list[tuple[Removed, list[Read]]]:
+    """What was removed at a newer position than some of `reads`, with those reads: their rows may be the removed ones."""
+    found = []
+    for commit in commits:
+        if commit.removed:
+            older = [read for read in reads if read.position.is_older_than(commit.removed.position)]
+            if older:
+                found.append((commit.removed, older))
+    return found
 
 
 def taken(reads: Iterable[Read], left: Sequence[Read]) -> list[Window]:

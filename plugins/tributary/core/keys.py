@@ -55,6 +55,19 @@ class DatasetKeys:
         """The record that a chunk of a plan is written: the same key for every attempt, so that a retry finds it."""
         return f"{self.run(run_id, 'chunks')}/{plan_hash}/{index:05d}.json"
 
+    def removed_keys(self, run_id: str, attempt: str) -> str:
+        """Keys of the rows that a commit removes from the table, for later publishers of older readings. `attempt`: of this writing."""
+        return f"{self.run(run_id, attempt)}/removed.parquet"
+
+    def sweep_record(self, attempt: str) -> str:
+        """The certificate of one sweep."""
+        return f"{self.sweeps}/{attempt}.json"
+
+    @property
+    def sweeps(self) -> str:
+        """Folder of the certificates of sweeps, without a slash at its end."""
+        return f"{records_prefix(self.prefix)}/{self.dataset}/sweeps"
+
     def certificate(self, window: Window, attempt: str) -> str:
         """One per publish: a second writing of the same publish meets the same key."""
         return f"{self.certificates}/{window.label}/{attempt}.json"

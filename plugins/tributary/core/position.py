@@ -36,6 +36,20 @@ class Position(Record):
         return int(self.binlog_file.rpartition(".")[2]), self.binlog_offset
 
 
+def newest(positions: Iterable[Position]) -> Position:
+    """The position that saw the most.
+
+    :raises ValueError: where there is none.
+    """
+    found: Position | None = None
+    for position in positions:
+        if found is None or found.is_older_than(position):
+            found = position
+    if found is None:
+        raise ValueError("no position given")
+    return found
+
+
 def oldest(positions: Iterable[Position]) -> Position:
     """The position that saw the least: what a run of several snapshots may claim.
 

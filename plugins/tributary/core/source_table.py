@@ -113,6 +113,8 @@ def _unknown_columns(contract: Contract, table: SourceTable) -> list[str]:
         named["cursor.column"] = contract.cursor.column
     if contract.partition:
         named["partition.by"] = contract.partition.by
+    if contract.deletes and contract.deletes.column:
+        named["deletes.column"] = contract.deletes.column
     problems = []
     for field, column in named.items():
         if column not in there:

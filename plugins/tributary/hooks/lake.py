@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Record)
 
 NOT_FOUND = 404
+CONFLICT = 409
+CONFLICT_TRIES = 5
 # What a store answers where a conditional request loses: 412 the condition, 409 a writer that was at work at the same moment.
 LOST_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
@@ -37,7 +40,7 @@ class LakeHook(BaseHook):
     `S3Hook`, so that everything it knows (keys, profiles, assumed roles) works here too. Nothing is opened before it is used.
 
     Every method raises `LakeError` where the store refuses and `LakeUnavailable` where it does not answer; boto3 has then tried
-    five times.
+    three times.
 
     :param lake_conn_id: connection of type `aws` whose extra names the bucket: `{"bucket_name": "lake"}`, or where Airflow's own
         operators look for it, `{"service_config": {"s3": {"bucket_name": "lake"}}}`. `"addressing_style": "path"` is for stores
@@ -163,18 +166,26 @@ class LakeHook(BaseHook):
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Create an object; False where one is there already, which is then left as it is.
 
-        A lost answer that boto3 repeats by itself can give False for our own write: compare the content where that matters.
+        A lost answer that boto3 repeats by itself can give False for our own write: compare the content where that matters. A 409 says
+        only that somebody else was writing at that moment, and not that he succeeded: it is tried again.
+
+        :raises LakeUnavailable: where the store answers 409 five times.
         """
         from botocore.exceptions import ClientError
 
-        with self.errors("write", key):
-            try:
-                self.client.put_object(Bucket=self.bucket, Key=key, Body=data, IfNoneMatch="*")
-            except ClientError as error:
-                if error.response["Error"]["Code"] in LOST_CODES:
-                    return False
-                raise
-        return True
+        for number in range(CONFLICT_TRIES):
+            time.sleep(number * 0.2)
+            with self.errors("write", key):
+                try:
+                    self.client.put_object(Bucket=self.bucket, Key=key, Body=data, IfNoneMatch="*")
+                except ClientError as error:
+                    if error.response["Error"]["Code"] not in LOST_CODES:
+                        raise
+                    if error.response["ResponseMetadata"]["HTTPStatusCode"] != CONFLICT:
+                        return False
+                else:
+                    return True
+        raise LakeUnavailable(f"{self.uri(key)}: {CONFLICT_TRIES} conflicts with other writers in a row; the task tries again")
 
     def list_keys(self, prefix: str) -> Iterator[str]:
         """Keys that begin with `prefix`, in order, a page of 1,000 at a time."""

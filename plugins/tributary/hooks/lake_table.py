@@ -111,10 +111,13 @@ class LakeTable:
         return found
 
     def add_actions(self, parts: Iterable[Part], partition_by: list[str]) -> list[AddAction | RemoveAction]:
-        """What makes `parts` rows of the table. Empty parts are left out: no reader has to open them."""
+        """What makes `parts` rows of the table, with statistics from their footers. Empty parts are left out: no reader opens them."""
         from deltalake.transaction import AddAction
 
+        from tributary.hooks.part_stats import part_stats
+
         now_ms = int(time.time() * 1000)
+        filled = [part for part in parts if part.rows]
         return [
             AddAction(
                 path=part.key.removeprefix(f"{self.key}/"),
@@ -122,10 +125,9 @@ class LakeTable:
                 partition_values={name: part.partition.isoformat() if part.partition else None for name in partition_by},
                 modification_time=now_ms,
                 data_change=True,
-                stats=json.dumps({"numRecords": part.rows}),
+                stats=json.dumps(stats),
             )
-            for part in parts
-            if part.rows
+            for part, stats in zip(filled, part_stats(self.hook, filled), strict=True)
         ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tributary.core.errors import LakeError
+from tributary.core.failpoint import reach
 from tributary.hooks.lake import LOST_CODES
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def swap(hook: LakeHook, source_key: str, target_key: str, *, metadata: Mapping[
                 {"PartNumber": number, "ETag": _copy(hook, upload, source_key, number, source.size_bytes)}
                 for number in range(1, -(-source.size_bytes // COPY_BYTES) + 1)
             ]
+            reach("parquet_object.in_commit")
             condition = {"IfMatch": expected.etag} if expected else {"IfNoneMatch": "*"}
             hook.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **condition)
             finished = True

@@ -9,6 +9,7 @@ from airflow.sdk import Asset
 
 from tributary.core.certificate import Certificate
 from tributary.core.errors import CheckError
+from tributary.core.failpoint import reach
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
 from tributary.core.staged import Staged
@@ -65,8 +66,10 @@ class PublishOperator(StepOperator):
         published = publisher.publish(staged, plan, allow_shrink=bool(given(context).get("allow_shrink", False)))
 
         key = DatasetKeys(plan.dataset, plan.contract.lake.prefix).certificate(plan.window, staged.attempt)
+        reach("certificate.before_write")
         # Kept as it was first written: a retry that finds its own commit must not turn "published" into "already".
         lake.put_if_absent(key, certificate(plan, staged, published).to_json())
+        reach("certificate.after_write")
         self._tell(context, plan, published, key)
         size_bytes = sum(part.size_bytes for part in published.parts)
         self.log.info(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tributary.publishers.proven_store import prove_conditional_writes
+
 if TYPE_CHECKING:
     from tributary.core.contract import Contract
     from tributary.hooks.lake import LakeHook
@@ -11,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def publisher_for(contract: Contract, hook: LakeHook) -> Publisher:
-    """The publisher of the contract's mode and format."""
+    """The publisher of the contract's mode and format.
+
+    :raises LakeError: where the store ignores conditional writes.
+    """
+    prove_conditional_writes(hook, contract.lake.prefix)
     if contract.format == "parquet":
         from tributary.publishers.parquet_object import ParquetObject
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict
 
 from tributary.core.errors import LakeUnavailable
+from tributary.core.failpoint import reach
 from tributary.core.keys import DatasetKeys
 from tributary.core.record import Record
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
 from tributary.publishers.delta_schema_change import grown
 from tributary.publishers.fenced_delta import fenced_delta
+from tributary.publishers.proven_store import prove_conditional_writes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,6 +65,7 @@ class DeltaMart:
     def __init__(self, hook: LakeHook, mart: str, prefix: str, partition_column: str, inputs: Mapping[str, LakeTable]) -> None:
         self.hook = hook
         self.mart = mart
+        self.prefix = prefix
         self.table = LakeTable(hook, DatasetKeys(mart, prefix).table)
         self.partition_column = partition_column
         self.inputs = inputs
@@ -74,7 +77,9 @@ class DeltaMart:
         :raises LakeUnavailable: where an input has no table yet: its first publish may be on its way.
         :raises ContractError: where the columns do not fit the mart's table.
         :raises PublishConflict: where other publishers won every try.
+        :raises LakeError: where the store ignores conditional writes.
         """
+        prove_conditional_writes(self.hook, self.prefix)
         since = datetime.now(UTC)
         versions = self._versions()
         result = compute(versions)
@@ -87,6 +92,7 @@ class DeltaMart:
                 result = compute(versions)
                 table = self.table.open_or_create(self._schema(result), [self.partition_column])
             schema, _ = grown(self.mart, self.table.uri, table.schema(), self._schema(result))
+            reach("delta_mart.before_commit")
             table.create_write_transaction(
                 self.table.add_actions(result.parts, [self.partition_column]),
                 "overwrite",
@@ -95,6 +101,7 @@ class DeltaMart:
                 partition_filters=[(self.partition_column, "in", [day.isoformat() for day in days])],
                 commit_properties=once(MartCommit(days=tuple(days), inputs=dict(versions)), NOTE),
             )
+            reach("delta_mart.after_commit")
             return MartPublished(sum(part.rows for part in result.parts), table.version() + 1, versions)
 
         return fenced_delta(self.table, try_once)

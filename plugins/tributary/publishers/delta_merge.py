@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from tributary.core.failpoint import reach
 from tributary.core.fence import Commit, own, remaining, taken
 from tributary.core.keys import DatasetKeys
 from tributary.hooks.lake_sql import day_of, identifier, parquet_scan, time_literal
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
 from tributary.publishers.delta_schema_change import grown
 from tributary.publishers.fenced_delta import fenced_delta
+from tributary.publishers.partition_rewrite import PartitionRewrite, peak_memory_mb, touched_bytes
 from tributary.publishers.published import Published
+from tributary.publishers.removed_rows import RemovedRows
 
 if TYPE_CHECKING:
     from datetime import date
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 # Rows of one Arrow batch between DuckDB and delta-rs.
 BATCH_ROWS = 65_536
 
+log = logging.getLogger(__name__)
+
 
 class DeltaMerge:
     """Upserts by key, one row per key, and never an older row over a newer one.
@@ -43,7 +51,8 @@ class DeltaMerge:
         self.hook = hook
         self.contract = contract
         self.cursor = contract.cursor.column
-        self.table = LakeTable(hook, DatasetKeys(contract.dataset, contract.lake.prefix).table)
+        self.keys = DatasetKeys(contract.dataset, contract.lake.prefix)
+        self.table = LakeTable(hook, self.keys.table)
         self.partition_by = [contract.partition.column] if contract.partition else []
 
     def publish(self, staged: Staged, plan: Plan, *, allow_shrink: bool = False) -> Published:  # noqa: ARG002 (an upsert loses no row)
@@ -60,21 +69,37 @@ class DeltaMerge:
             return Published("already", str(mine.version), mine.days, staged.parts, mine.rows)
         left = remaining(staged.reads, commits)
         newer = taken(staged.reads, left)
-        _, labels = grown(self.contract.dataset, self.table.uri, table.schema(), schema)
+        after, labels = grown(self.contract.dataset, self.table.uri, table.schema(), schema)
         if newer:
             labels = (*labels, f"superseded in part: newer data of {', '.join(map(str, newer[:3]))} stayed")
 
         with self.hook.duckdb() as connection:
             # A table, which spills to disk, and not a view: the days, the number and the rows are three readings.
             connection.execute(f"CREATE TABLE source AS {self._source_sql(staged, parts, newer if left else [])}")
+            removed = RemovedRows(self.hook, self.contract, parts)
+            removed.forget(connection, staged.reads, commits)
             days, rows = self._days(connection), _count(connection)
             if not left:
                 return Published("superseded", str(table.version()), days, (), 0)
-            note = Commit(attempt=staged.attempt, plan_hash=staged.plan_hash, window=plan.window, reads=tuple(left), rows=rows, days=days)
-            committed = bool(rows) and self._merge(table, connection, note)
+            note = Commit(
+                attempt=staged.attempt,
+                plan_hash=staged.plan_hash,
+                window=plan.window,
+                reads=tuple(left),
+                rows=rows,
+                days=days,
+                removed=removed.write(connection, self.keys.removed_keys(plan.run_id, str(uuid4())), left),
+            )
+            reach("delta_merge.before_commit")
+            if rows and self.partition_by and touched_bytes(table, self.partition_by[0], days) > self.contract.merge_mb * 1_000_000:
+                PartitionRewrite(self.table, self.keys, self.contract, removed).commit(table, after, connection, note)
+                committed = True
+            else:
+                committed = bool(rows) and self._merge(table, connection, note, removed)
         if not committed:
             # No row was new, and delta-rs commits nothing then; a late older attempt must still find that it is older.
             table.create_write_transaction([], "append", table.schema(), partition_by=self.partition_by, commit_properties=once(note))
+        reach("delta_merge.after_commit")
         # Without retries, a commit is the next version or none.
         return Published("published", str(opened + 1), days, staged.parts, rows, labels)
 
@@ -96,7 +121,7 @@ class DeltaMerge:
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {cursor} DESC) = 1"
         )
 
-    def _merge(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit) -> bool:
+    def _merge(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit, removed: RemovedRows) -> bool:
         from deltalake import WriterProperties
 
         rows = connection.execute("SELECT * FROM source").to_arrow_reader(BATCH_ROWS)
@@ -115,9 +140,20 @@ class DeltaMerge:
             writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
             commit_properties=once(note),
         )
+        started = time.monotonic()
         newest = f"source.{_name(self.cursor)} >= target.{_name(self.cursor)}"
         opened = table.version()
-        merge.when_matched_update(every, predicate=newest).when_not_matched_insert(every).execute()
+        if removed.flag:
+            gone = removed.flagged(f"source.{_name(removed.flag)}")
+            merge = merge.when_matched_delete(predicate=f"{newest} AND {gone}").when_matched_update(every, predicate=newest)
+            metrics = merge.when_not_matched_insert(every, predicate=f"NOT ({gone})").execute()
+        else:
+            metrics = merge.when_matched_update(every, predicate=newest).when_not_matched_insert(every).execute()
+        log.info(
+            "merged %s rows: %s files rewritten, %s rows copied in %.1f s; peak memory %d MB",
+            f"{note.rows:,}", metrics.get("num_target_files_removed"), metrics.get("num_target_rows_copied"), time.monotonic() - started,
+            peak_memory_mb(),
+        )  # fmt: skip
         return table.version() > opened
 
     def _days(self, connection: DuckDBPyConnection) -> tuple[date, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from tributary.core.failpoint import reach
 from tributary.core.fence import Commit, own, refuse_shrink, remaining, whole_days
 from tributary.core.keys import DatasetKeys
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
@@ -67,6 +68,7 @@ class DeltaReplace:
             rows=sum(part.rows for part in parts),
             days=days,
         )
+        reach("delta_replace.before_commit")
         table.create_write_transaction(
             self.table.add_actions(parts, self.partition_by),
             "overwrite",
@@ -75,6 +77,7 @@ class DeltaReplace:
             partition_filters=[(self.partition_by[0], "in", [day.isoformat() for day in days])] if self.partition_by else None,
             commit_properties=once(note),
         )
+        reach("delta_replace.after_commit")
         # Without retries, a commit is the next version or none.
         return self._published("published", staged, days, table.version() + 1, labels)
 

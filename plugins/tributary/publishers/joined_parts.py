@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from tributary.core.errors import LakeUnavailable
 from tributary.core.keys import DatasetKeys
@@ -25,8 +26,8 @@ BATCH_ROWS = 65_536
 def one_part_a_partition(hook: LakeHook, staged: Staged, plan: Plan) -> Staged:
     """The staged rows with one part for each partition; parts that are alone stay as they are.
 
-    A joined part lies under the attempt of the check, which is the identity of the publish: a retry writes the same rows to the same
-    key. Memory is one batch and one row group.
+    Each call writes under a name of its own: a publish that is delivered twice never writes into its twin's objects. Memory is one batch
+    and one row group.
 
     :raises LakeUnavailable: where other rows were written than the parts hold.
     """
@@ -35,9 +36,9 @@ def one_part_a_partition(hook: LakeHook, staged: Staged, plan: Plan) -> Staged:
         by_partition.setdefault(part.partition, []).append(part)
     if len(by_partition) == len(staged.parts):
         return staged
-    folder = DatasetKeys(plan.dataset, plan.contract.lake.prefix)
+    folder, writing = DatasetKeys(plan.dataset, plan.contract.lake.prefix), str(uuid4())
     joined = [
-        parts[0] if len(parts) == 1 else _joined(hook, parts, folder.run_part(plan.run_id, staged.attempt, number))
+        parts[0] if len(parts) == 1 else _joined(hook, parts, folder.run_part(plan.run_id, writing, number))
         for number, parts in enumerate(by_partition.values())
     ]
     return staged.model_copy(update={"parts": tuple(joined)})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tributary.core.errors import LakeError, LakeUnavailable
+from tributary.core.failpoint import reach
 from tributary.core.fence import Commit, day_window, refuse_shrink, remaining, whole_days
 from tributary.core.keys import DatasetKeys
 from tributary.core.staged import Read
@@ -70,10 +71,12 @@ class ParquetObject:
             {slot.part.partition: slot.part.rows for slot in ours},
             max_shrink=max_shrink,
         )
+        reach("parquet_object.before_commit")
         for slot in ours:
             note = self._note(slot, staged, plan)
             if not swap(self.hook, slot.part.key, slot.key, metadata={NOTE: _ascii(note)}, expected=slot.there):
                 raise Beaten(f"{slot.key} was replaced in between")  # or by ourselves, answer lost: the next look tells
+            reach("parquet_object.after_commit")
             wrote.add(slot.key)
         return self._published([self._slot(slot.part, staged) for slot in slots] if ours else slots, staged, wrote)
 

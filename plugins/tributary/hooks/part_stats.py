@@ -1,0 +1,85 @@
+"""Statistics of a Parquet part for the Delta log, from its footer: rows, NULLs, and the least and greatest value of each column.
+
+Readers leave out files that cannot hold what they look for. A statistic may be missing but never too narrow, so only types whose
+footer and Delta spellings are exact are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+    from tributary.core.staged import Part
+    from tributary.hooks.lake import LakeHook
+
+# Delta's own default: readers look at the first columns, and the log stays small.
+COLUMNS = 32
+# Longer text would have to be cut, and its maximum rounded up.
+TEXT_CHARS = 32
+# Footers are small; most of the time is spent waiting for the store.
+AT_ONCE = 8
+
+Stats = dict[str, Any]
+
+
+def part_stats(hook: LakeHook, parts: Sequence[Part]) -> list[Stats]:
+    """Delta's statistics of each part: `numRecords`, `minValues`, `maxValues`, `nullCount`. One or two requests a part."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda part: _of(hook, part), parts))
+
+
+def _of(hook: LakeHook, part: Part) -> Stats:
+    import pyarrow.parquet as pq
+
+    with hook.errors("read", part.key):
+        footer = pq.read_metadata(f"{hook.bucket}/{part.key}", filesystem=hook.filesystem())
+    least: Stats = {}
+    greatest: Stats = {}
+    nulls: dict[str, int] = {}
+    for index in range(min(COLUMNS, footer.num_columns)):
+        column = footer.schema.column(index)
+        if column.path != column.name:  # inside a list or struct
+            continue
+        groups = [footer.row_group(group).column(index).statistics for group in range(footer.num_row_groups)]
+        if all(stats is not None and stats.has_null_count for stats in groups):
+            nulls[column.name] = sum(stats.null_count for stats in groups)
+        bounds = _bounds(groups)
+        if bounds:
+            least[column.name], greatest[column.name] = bounds
+    return {"numRecords": part.rows, "minValues": least, "maxValues": greatest, "nullCount": nulls}
+
+
+def _bounds(groups: Iterable[pq.Statistics | None]) -> tuple[Any, Any] | None:
+    """Least and greatest value as Delta writes them; None where one of the row groups does not tell, or no value is there."""
+    known = []
+    for stats in groups:
+        if stats is None:
+            return None
+        if stats.has_min_max:
+            known.append((stats.min, stats.max))
+        elif stats.num_values:
+            return None
+    if not known:
+        return None
+    pair = min(low for low, _ in known), max(high for _, high in known)
+    spelt = [_spelt(value) for value in pair]
+    return (spelt[0], spelt[1]) if None not in spelt else None
+
+
+def _spelt(value: Any) -> Any:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, datetime):  # before date, of which it is one
+        naive = value.tzinfo is None
+        text = (value if naive else value.astimezone(UTC).replace(tzinfo=None)).isoformat(timespec="microseconds")
+        return text if naive else f"{text}Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, int) or (isinstance(value, str) and len(value) <= TEXT_CHARS):
+        return value
+    return None  # floating point (NaN), decimals (a JSON reader may round them), binary, long text

@@ -1,0 +1,3 @@
+"""The lake of the test stack."""
+
+from tests.lake_support import hook as hook

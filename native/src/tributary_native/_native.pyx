@@ -74,7 +74,7 @@ cdef extern from "mysql.h" nogil:
 
 
 cdef extern from "tls.h" nogil:
-    int demand_tls(MYSQL *, int verify_chain, int verify_host)
+    int demand_tls(MYSQL *, int verify_chain, int verify_host, int ca_alone)
 
 
 cdef extern from "batch.h" nogil:
@@ -350,8 +350,9 @@ cdef class Connection:
             return False
         trusted = ca is not None or capath is not None
         verify_chain = trusted or mode in ("VERIFY_CA", "VERIFY_IDENTITY")
-        verify_host = mode == "VERIFY_IDENTITY" or (trusted and mode != "VERIFY_CA")
-        if demand_tls(self.mysql, verify_chain, verify_host):
+        # With a CA the name is verified too, unless a weaker mode is asked for by its name.
+        verify_host = mode == "VERIFY_IDENTITY" or (trusted and mode not in ("VERIFY_CA", "REQUIRED"))
+        if demand_tls(self.mysql, verify_chain, verify_host, trusted and mode == "REQUIRED"):
             raise Error(CR_SSL_CONNECTION_ERROR, "the client library is built without TLS")
         return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +15,9 @@ from benchmarks.conformance.ours import Ours, connections
 from benchmarks.conformance.page import our_verdicts, row_head
 from benchmarks.servers.mariadb import mariadb
 from benchmarks.servers.seaweed import seaweed
+from tributary.core.select import Query
+from tributary.core.tally import Tally
+from tributary.hooks.checksums import checksums
 from tributary.hooks.mysql_snapshot import Snapshot
 
 PAGE = Path(__file__).parents[3] / "docs" / "conformance.md"
@@ -41,16 +43,18 @@ def test_the_page_says_what_our_path_does(ours: Ours) -> None:
 
 @pytest.mark.services
 def test_a_reader_that_changes_a_value_is_seen(ours: Ours, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Negative control: one number one too large, one text without its last character, one NULL that is none."""
+    """Negative control: one number one too large, one text without its last character, one NULL that is none, and checksums to match."""
     whole = Snapshot.stream
 
-    def broken(*arguments: Any, **keywords: Any) -> Iterator[pa.RecordBatch]:
-        for batch in whole(*arguments, **keywords):
+    def broken(self: Snapshot, query: Query, schema: pa.Schema, batch_rows: int, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:
+        for batch in whole(self, query, schema, batch_rows):
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             if "integers_17" in columns:
                 columns["integers_17"] = pc.subtract(columns["integers_17"], 1)
                 columns["texts_03"] = pc.utf8_rtrim(columns["texts_03"], " ")
                 columns["integers_01"] = pc.fill_null(columns["integers_01"], 0)
+            if tally is not None:
+                tally.add(checksums(columns))
             yield pa.RecordBatch.from_arrays(list(columns.values()), schema=batch.schema)
 
     monkeypatch.setattr(Snapshot, "stream", broken)

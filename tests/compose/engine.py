@@ -114,6 +114,9 @@ def stop(home: Path) -> None:
     if not file.exists():
         return
     pid = int(file.read_text())
+    command = Path(f"/proc/{pid}/cmdline")
+    if not command.exists() or str(home).encode() not in command.read_bytes():
+        return  # it was killed; the number may be another process's by now
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_S
     while _runs(pid):

@@ -114,7 +114,9 @@ def built(docker: Engine, live_settings: Settings, run_config: Config, home: Pat
 @pytest.fixture(scope="session")
 def stack(built: Project) -> Iterator[Project]:
     """The project, up and healthy; taken down with its data at the end."""
-    print(f"\nup --wait: {built.up():.0f} s")
-    yield built
-    if not KEEP:
-        built.compose("--profile", "cli", "down", "--volumes", "--remove-orphans")
+    try:
+        print(f"\nup --wait: {built.up():.0f} s")
+        yield built
+    finally:  # also when it did not come up: the engine's next start would start the containers again
+        if not KEEP:
+            built.compose("--profile", "cli", "down", "--volumes", "--remove-orphans", "--timeout", "20")

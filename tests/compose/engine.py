@@ -74,7 +74,7 @@ def engine(home: Path, *, keep: bool = False) -> Iterator[Engine]:
         yield ours
     finally:
         if not keep:
-            stop(home)
+            stop(home, ours)
 
 
 def _start(home: Path, ours: Engine) -> None:
@@ -108,12 +108,21 @@ def _start(home: Path, ours: Engine) -> None:
         time.sleep(0.3)
 
 
-def stop(home: Path) -> None:
-    """End the engine of `home` by its pid; containers that should run again come back with it at its next start."""
+def stop(home: Path, ours: Engine) -> None:
+    """End the engine of `home` by its pid, and first what a test that was cut off left in it.
+
+    Such containers would come back at the engine's next start, and it would wait for a worker's task to end: up to half an hour.
+    """
     file = home / "docker.pid"
     if not file.exists():
         return
     pid = int(file.read_text())
+    command = Path(f"/proc/{pid}/cmdline")
+    if not command.exists() or str(home).encode() not in command.read_bytes():
+        return  # it was killed; the number may be another process's by now
+    left = ours.docker("ps", "--all", "--quiet", check=False).split()
+    if left:
+        ours.docker("rm", "--force", "--volumes", *left, check=False)
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_S
     while _runs(pid):

@@ -143,7 +143,7 @@ def test_a_worker_and_rabbitmq_die_at_work_and_the_work_is_done(
         run = ("page_events", api.trigger("page_events", history(live_settings, 5)))
         waits = "SELECT count(*) FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock'"
         until(lambda: stack.mysql(waits).strip() != "0", 150, lambda: f"no task waits for the table: {api.tasks(*run)}")
-        (task,) = [task for task in api.tasks(*run) if task["state"] == "running"]
+        task = next(task for task in api.tasks(*run) if task["state"] == "running")
         stack.crash(by_host[task["hostname"]], live.IMAGE)
     print(f"\nthe worker of {task['task_id']} is healthy again after {stack.wait_restarted(by_host[task['hostname']]):.0f} s")
 

@@ -206,6 +206,22 @@ def test_what_changed_after_the_certificate_is_told_apart(
 
 
 @pytest.mark.services
+@pytest.mark.parametrize(("kind", "mark"), [("DATETIME NULL", "'2026-01-02'"), ("TINYINT NOT NULL DEFAULT 0", "1")], ids=["time", "number"])
+def test_rows_that_a_flag_deletes_are_expected_in_the_source_alone(
+    lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, kind: str, mark: str
+) -> None:
+    source.run(f"ALTER TABLE small ADD gone {kind}", f"UPDATE small SET gone = {mark}, updated_at = updated_at WHERE id IN (10, 2000)")
+    flagged = contract_of(source, small, "merge", key=["part", "id"], deletes={"column": "gone"})
+    name = write(datasets, load(hook, flagged, days(1, 6)))
+    code, report = verified(lake, name)
+    assert (code, report["differences"]) == (0, [])
+    # Deleted in a certified window, and nobody told the lake.
+    source.run(f"UPDATE small SET gone = {mark}, updated_at = updated_at WHERE id = 11")
+    code, report = verified(lake, name)
+    assert (code, ids(report)) == (1, [("extra", "11")])
+
+
+@pytest.mark.services
 def test_masked_columns_and_transforms_say_what_is_compared(
     lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str
 ) -> None:

@@ -30,6 +30,8 @@ class Comparison:
     :ivar key: identifies a row; empty where the table has no primary key, and rows are then known by their digest alone.
     :ivar left_out: column -> why its values are not compared, or not whole.
     :ivar wrong: column -> why the lake cannot be equal: it is not there, or of another type.
+    :ivar flag: column that marks rows which the lake has removed (`deletes.column`); such rows of the source are not compared.
+    :ivar flag_is_number: whether 0 in it says "not deleted", beside NULL.
     """
 
     table: SourceTable
@@ -38,6 +40,8 @@ class Comparison:
     cursor: Compared | None
     left_out: Mapping[str, str]
     wrong: Mapping[str, str]
+    flag: str | None = None
+    flag_is_number: bool = False
 
     @property
     def cut_columns(self) -> tuple[str, ...]:
@@ -86,6 +90,7 @@ def comparison(contract: Contract, table: SourceTable, lake: Mapping[str, str], 
         why = wrong.get(name) or left_out.get(name)
         if why:
             raise ContractError(f"{contract.dataset}: {name} is a key or cursor column and cannot be compared ({why}); no row can be")
+    flag = contract.deletes.column if contract.deletes and not contract.deletes.keep else None
     return Comparison(
         table=table,
         columns=tuple(columns),
@@ -93,6 +98,8 @@ def comparison(contract: Contract, table: SourceTable, lake: Mapping[str, str], 
         cursor=_whole(table.column(contract.cursor.column)) if contract.cursor else None,
         left_out=left_out,
         wrong=wrong,
+        flag=flag,
+        flag_is_number=flag is not None and _is_number(lake_type(table.column(flag)).arrow),
     )
 
 
@@ -111,6 +118,10 @@ _MASKED = {
 
 def _whole(column: SourceColumn) -> Compared:
     return Compared(column.name, canonical(column, whole=True))
+
+
+def _is_number(arrow: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(arrow) or pa.types.is_decimal(arrow) or pa.types.is_floating(arrow))
 
 
 def duckdb_type(arrow: pa.DataType) -> str:

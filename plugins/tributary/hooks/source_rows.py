@@ -85,7 +85,8 @@ class SourceRows:
         for at in range(0, len(keys), LOOKUP_KEYS):
             wanted = " OR ".join(self._equals(key) for key in keys[at : at + LOOKUP_KEYS])
             columns = text.mysql_columns(self._texts)
-            rows = self._ask(f"SELECT {self._facts}, {columns} AS c FROM {self._table} WHERE {wanted}")
+            there = "".join(f" AND {condition}" for condition in self._there)
+            rows = self._ask(f"SELECT {self._facts}, {columns} AS c FROM {self._table} WHERE ({wanted}){there}")
             found |= {facts.key: facts for facts in map(_facts, rows)}
         return found
 
@@ -109,6 +110,15 @@ class SourceRows:
         return {column.name: int(row[f"c{at}"] or 0) for at, column in enumerate(self._comparison.columns)}
 
     @property
+    def _there(self) -> list[str]:
+        """What rows fulfil that the lake should have."""
+        flag = self._comparison.flag
+        if flag is None:
+            return []
+        name = quote_ident(flag)
+        return [f"COALESCE({name}, 0) = 0" if self._comparison.flag_is_number else f"{name} IS NULL"]
+
+    @property
     def _sum(self) -> str:
         return f"COALESCE(SUM({text.mysql_piece(self._row)}), 0)"
 
@@ -130,6 +140,7 @@ class SourceRows:
         ]
         if key_range.digest:
             where.append(f"{text.mysql_digest(self._key, len(key_range.digest))} = '{key_range.digest}'")
+        where += self._there
         return f"FROM {self._table}" + (f" WHERE {' AND '.join(where)}" if where else "")
 
     def _equals(self, key: str) -> str:

@@ -12,7 +12,8 @@ from cli.completion import dataset_names
 from cli.console import enter, note, print_json, reported, table
 
 if TYPE_CHECKING:
-    from tributary.core.contract import ColumnPolicy, Contract
+    from tributary.core.contract import Contract
+    from tributary.core.contract_fields import ColumnPolicy
     from tributary.core.plan import Chunk
     from tributary.core.safety import Verdict
     from tributary.core.source_table import SourceTable

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tributary.core.contract import Lake
+from tributary.core.contract_fields import Lake
 from tributary.core.contract_file import ContractFolder
 from tributary.core.errors import ContractError
 from tributary.core.keys import DatasetKeys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tributary.core.contract import ColumnPolicy
+from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.errors import ContractError
 from tributary.core.source_table import SourceColumn
 from tributary.core.types import lake_type

@@ -7,7 +7,7 @@ import pytest
 
 from tributary.core import canonical as text
 from tributary.core.canonical import Form, canonical
-from tributary.core.contract import ColumnPolicy
+from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.errors import ContractError
 from tributary.core.source_table import SourceColumn
 

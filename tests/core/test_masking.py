@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from tributary.core.contract import ColumnPolicy
+from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.errors import ContractError
 from tributary.core.masking import Masking
 from tributary.core.source_table import SourceColumn

@@ -1,6 +1,6 @@
 import pytest
 
-from tributary.core.contract import Limits
+from tributary.core.contract_fields import Limits
 from tributary.core.source_load import Load, too_busy
 
 

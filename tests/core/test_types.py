@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from tributary.core.contract import ColumnPolicy
+from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.errors import ContractError
 from tributary.core.source_table import SourceColumn
 from tributary.core.types import lake_schema, lake_type, source_schema

@@ -18,7 +18,7 @@ import pytest
 
 from cli.stack.settings import Settings
 from tests.source_database import SourceDatabase, source_database
-from tributary.core.contract import ColumnPolicy
+from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.errors import InexactValueError, SourceError, SourceUnavailable
 from tributary.core.select import Query
 from tributary.core.types import source_schema

@@ -21,7 +21,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from cli.stack.settings import Settings
 from tests.operators.test_extract import extract, lake, operator, plan_of
 from tests.source_database import SourceDatabase, source_database
-from tributary.core.contract import Limits
+from tributary.core.contract_fields import Limits
 from tributary.core.errors import SourceUnavailable
 from tributary.core.plan import Plan, chunks
 from tributary.core.staged import Extracted

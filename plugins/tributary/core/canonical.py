@@ -15,7 +15,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from tributary.core.contract import ColumnPolicy
+from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.masking import REDACTED
 from tributary.core.source_table import SourceColumn
 from tributary.core.types import TIME_UNIT, lake_type

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tributary.core.canonical import ORDERED, Canonical, canonical
-from tributary.core.contract import ColumnPolicy, Contract
+from tributary.core.contract import Contract
+from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.errors import ContractError
 from tributary.core.source_table import SourceColumn, SourceTable
 from tributary.core.types import is_dropped, lake_type

@@ -9,7 +9,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tributary.core.chunks import ChunkKey, KeyColumn, KeyRange, Point
-from tributary.core.contract import ColumnPolicy, Contract
+from tributary.core.contract import Contract
+from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.local_time import local_bound
 from tributary.core.plan import Chunk
 from tributary.core.source_table import SourceColumn, SourceTable, is_naive

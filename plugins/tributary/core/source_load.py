@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tributary.core.contract import Limits
+from tributary.core.contract_fields import Limits
 from tributary.core.record import Record
 
 

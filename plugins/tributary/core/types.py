@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from tributary.core.contract import ColumnPolicy
+from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.errors import ContractError
 from tributary.core.source_table import SourceColumn
 

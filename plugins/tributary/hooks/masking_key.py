@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from tributary.core.contract import ColumnPolicy
+from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.masking import needs_key
 
 MASKING_CONN_ID = "masking"

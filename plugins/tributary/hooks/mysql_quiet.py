@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
-from tributary.core.contract import Limits
+from tributary.core.contract_fields import Limits
 from tributary.core.errors import SourceUnavailable
 from tributary.core.source_load import too_busy
 

@@ -16,6 +16,8 @@ from cli.stack.service import Service
 from cli.stack.settings import Settings
 
 ROLES = ("airflow", "celery_results")
+# linux/capability.h
+_CAP_DAC_READ_SEARCH = 2
 
 
 def service(settings: Settings) -> Service:
@@ -64,10 +66,14 @@ def _as_postgres() -> list[str]:
     """Postgres refuses to run as root: root starts it as `postgres`, which may pass folders such as /root on its way to its data."""
     if os.geteuid() != 0:
         return []
-    return [
-        "setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=KILL",
-        "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--",
-    ]  # fmt: skip
+    search = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"] if _may_hand_search_on() else []
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=KILL", *search, "--"]
+
+
+def _may_hand_search_on(status: Path = Path("/proc/self/status")) -> bool:
+    """Whether root here may let others pass any folder: a container's root lacks the capability unless it was given."""
+    bounding = next(line for line in status.read_text().splitlines() if line.startswith("CapBnd:"))
+    return bool(int(bounding.split()[1], 16) >> _CAP_DAC_READ_SEARCH & 1)
 
 
 def _prepare(settings: Settings) -> None:
@@ -94,7 +100,13 @@ def _prepare(settings: Settings) -> None:
     )  # fmt: skip
     password.unlink()
     if made.returncode != 0:
-        raise StackError(f"initdb could not make {draft}: {(made.stderr or made.stdout).strip()[-500:]}")
+        said = (made.stderr or made.stdout).strip()[-500:]
+        if os.geteuid() == 0 and not _may_hand_search_on():
+            said += (
+                ". This container's root may not let the user postgres pass a folder such as /root: clone the project to a folder that "
+                "everybody may pass, or start the container with --cap-add=DAC_READ_SEARCH"
+            )
+        raise StackError(f"initdb could not make {draft}: {said}")
     draft.rename(data)
 
 

@@ -52,14 +52,16 @@ def verify(
         contract, transform_sql = _dataset(dataset)
         bounds = _bounds(contract, start, end)
         report = _compare(contract, transform_sql, bounds, limit)
-        _print(report, as_json and not repair)
+        if not (repair and as_json):  # one document, of what is there in the end
+            _print(report, as_json)
         if repair and not report.equal:
             from cli.verify_repair import repair as run_again
 
             run_again(settings, contract, report, allow_shrink=allow_shrink)
             report = _compare(contract, transform_sql, bounds, limit)
-            _print(report, as_json)
-        elif repair and as_json:
+            if not as_json:
+                _print(report, as_json)
+        if repair and as_json:
             _print(report, as_json)
     raise typer.Exit(0 if report.equal else 1)
 

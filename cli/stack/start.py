@@ -170,33 +170,34 @@ class _Start:
             mark.write_text(str(process.reaper_pid))
 
     def _wait_healthy(self, service: Service) -> None:
-        reason = "it was not asked"
+        found: Unhealthy | None = None
         starts: set[float] = set()
 
-        def healthy() -> bool:
-            nonlocal reason
+        def settled() -> bool:
+            """Healthy, or not to become so."""
+            nonlocal found
             try:
                 service.check(self.settings)
             except Unhealthy as error:
-                reason = str(error)
+                found = error
             else:
+                found = None
                 return True
             process = self.supervisor.processes().get(service.name)
             starts.add(process.started_at if process else 0)
             crashed = len(starts - {0}) > CRASHES or (process is not None and process.state in {"FATAL", "STOPPED"})
             return crashed or self.failed.is_set()
 
-        poll(healthy, HEALTH_SECONDS, 0.2)
-        try:
-            service.check(self.settings)
-        except Unhealthy as error:
-            if self.failed.is_set():
-                raise _Abandoned from error
-            log = self.settings.logs / f"{service.name}.log"
-            raise StackError(
-                f"{service.name} did not become healthy ({reason}). The end of {log}:\n\n{tail(log, 15)}\n\n"
-                f"Mend what it says, then `./lake up` again; `./lake logs {service.name}` shows more."
-            ) from error
+        poll(settled, HEALTH_SECONDS, 0.2)
+        if found is None:
+            return
+        if self.failed.is_set():
+            raise _Abandoned from found
+        log = self.settings.logs / f"{service.name}.log"
+        raise StackError(
+            f"{service.name} did not become healthy ({found}). The end of {log}:\n\n{tail(log, 15)}\n\n"
+            f"Mend what it says, then `./lake up` again; `./lake logs {service.name}` shows more."
+        ) from found
 
 
 def poll(condition: Callable[[], bool], seconds: float, interval: float = 0.1) -> bool:

@@ -63,8 +63,8 @@ class Machine:
 def machine(engine: Engine, suite: str, scratch: Path) -> Iterator[Machine]:
     """`with machine(engine, "trixie", folder) as bare`: gone with everything in it at the end."""
     image = _image(engine, suite, scratch)
-    # --init: something has to collect orphans, as init does on a machine. --cap-add: a machine's root may do everything.
-    options = ["--detach", "--init", "--cap-add=ALL", "--shm-size=256m", f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"]
+    # --init: something has to collect orphans, as init does on a machine. --cap-add: a machine's root may pass every folder.
+    options = ["--detach", "--init", "--cap-add=DAC_READ_SEARCH", "--shm-size=256m", f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"]
     container = engine.docker("run", *options, image, "sleep", "infinity")
     try:
         yield Machine(engine, container)

@@ -25,6 +25,7 @@ from tributary.core.types import source_schema
 from tributary.core.window import Window
 from tributary.hooks import mysql_session
 from tributary.hooks.mysql_arrow import MySqlArrowHook
+from tributary.hooks.mysql_catalog import explain
 from tributary.hooks.mysql_snapshot import Snapshot
 
 pytestmark = pytest.mark.services
@@ -339,12 +340,15 @@ def test_explain_tells_a_range_from_a_scan(source: SourceDatabase) -> None:
     source.run("ANALYZE TABLE e")
     table = source.table("e")
     day = Window(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC))
-    by_index = source.hook().explain_rows(Query(table=table, columns=table.columns, cursor="a", window=day))
-    scanned = source.hook().explain_rows(Query(table=table, columns=table.columns, cursor="b", window=day))
-    assert by_index.uses_index
-    assert 100 < by_index.rows < 1000
-    assert not scanned.uses_index
-    assert scanned.rows > 5000
+    with source.hook()._session() as session:
+        by_index, scanned = (
+            explain(session, Query(table=table, columns=table.columns, cursor=cursor, window=day)) for cursor in ("a", "b")
+        )
+    (rows, uses_index), (all_rows, scan_uses_index) = by_index, scanned
+    assert uses_index
+    assert 100 < rows < 1000
+    assert not scan_uses_index
+    assert all_rows > 5000
     assert table.indexed == {"id", "a"}
 
 

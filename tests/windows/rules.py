@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ POLL_S = 0.25
 WINDOW = timedelta(seconds=2)
 
 
-class Rule:
+class Rule(ABC):
     """Reads `rows_` again and again; `read` counts how often each row was read."""
 
     name = ""
@@ -34,8 +35,9 @@ class Rule:
         self.connection = source.connect(database=source.name)
         self.read: Counter[int] = Counter()
 
+    @abstractmethod
     def poll(self) -> None:
-        raise NotImplementedError
+        """Read what is new."""
 
     def finish(self, end: datetime) -> None:  # noqa: ARG002
         """Read on until everything before `end` is read, when all is committed."""

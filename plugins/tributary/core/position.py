@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import reduce
 
 from tributary.core.record import Record
 
@@ -41,13 +42,7 @@ def newest(positions: Iterable[Position]) -> Position:
 
     :raises ValueError: where there is none.
     """
-    found: Position | None = None
-    for position in positions:
-        if found is None or found.is_older_than(position):
-            found = position
-    if found is None:
-        raise ValueError("no position given")
-    return found
+    return _chosen(positions, lambda found, other: found.is_older_than(other))
 
 
 def oldest(positions: Iterable[Position]) -> Position:
@@ -55,10 +50,11 @@ def oldest(positions: Iterable[Position]) -> Position:
 
     :raises ValueError: where there is none.
     """
-    found: Position | None = None
-    for position in positions:
-        if found is None or position.is_older_than(found):
-            found = position
-    if found is None:
+    return _chosen(positions, lambda found, other: other.is_older_than(found))
+
+
+def _chosen(positions: Iterable[Position], gives_way: Callable[[Position, Position], bool]) -> Position:
+    given = list(positions)
+    if not given:
         raise ValueError("no position given")
-    return found
+    return reduce(lambda found, other: other if gives_way(found, other) else found, given)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +13,12 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from tributary.core.contract import Contract
 from tributary.core.errors import SourceError
 from tributary.core.safety import Reading
-from tributary.core.select import Query
 from tributary.core.source_load import Load
 from tributary.core.source_preflight import SourceFacts
 from tributary.core.source_table import SourceTable
 from tributary.core.window import Window
 from tributary.hooks import (
+    marked_statements,
     mysql_aligned,
     mysql_catalog,
     mysql_chunks,
@@ -33,21 +32,11 @@ from tributary.hooks import (
 )
 from tributary.hooks.mysql_aligned import Aligned
 from tributary.hooks.mysql_chunks import Chunked
-from tributary.hooks.mysql_errors import code_of
 from tributary.hooks.mysql_session import CONNECT_TIMEOUT_S, Session
 from tributary.hooks.mysql_snapshot import Snapshot
 
 # Of the questions that are answered from the server's own tables.
 _SHORT_TIMEOUT_S = 300
-_NO_SUCH_THREAD = 1094
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedQuery:
-    """What the optimizer expects of a query."""
-
-    rows: int  # rows that it looks at, estimated
-    uses_index: bool  # whether it reads a range of an index, and not the whole table
 
 
 class MySqlArrowHook(MySqlHook):
@@ -108,11 +97,6 @@ class MySqlArrowHook(MySqlHook):
         with self._session() as session:
             return source_facts.read_facts(session, self._config())
 
-    def explain_rows(self, query: Query) -> ExplainedQuery:
-        """What the optimizer expects of the query; nothing is read."""
-        with self._session() as session:
-            return ExplainedQuery(*mysql_catalog.explain(session, query))
-
     def chunks(self, contract: Contract, table: SourceTable, window: Window) -> Chunked:
         """The chunks of a run, boundaries taken from the server; see `mysql_chunks`."""
         with self._session() as session:
@@ -146,10 +130,7 @@ class MySqlArrowHook(MySqlHook):
     def end_statements(self, marker: str) -> int:
         """End the connections whose statement carries the marker, of an attempt that is dead; their number."""
         with self._session() as session:
-            found = session.rows(query_guard.RUNNING.replace("?", "%s"), (marker,), doing="find statements of a dead attempt")
-            for row in found:
-                self._kill(session, f"KILL {int(row['ID'] or 0):d}")
-            return len(found)
+            return marked_statements.end_marked(session, marker)
 
     def cancel(self) -> None:
         """End the queries of the open snapshots, from a signal handler or another thread: whoever reads gets `SourceUnavailable`."""
@@ -161,7 +142,7 @@ class MySqlArrowHook(MySqlHook):
             for reading in readings:
                 # Behind a load balancer the number may be another user's query on another server.
                 if server == reading.position.server:
-                    self._kill(session, f"KILL QUERY {reading.connection_id:d}")
+                    marked_statements.kill(session, f"KILL QUERY {reading.connection_id:d}")
 
     @contextmanager
     def _read(self, snapshot: Snapshot) -> Iterator[Snapshot]:
@@ -170,14 +151,6 @@ class MySqlArrowHook(MySqlHook):
             yield snapshot
         finally:
             self._reading.discard(snapshot)
-
-    @staticmethod
-    def _kill(session: Session, statement: str) -> None:
-        try:
-            session.execute(statement, doing="end the query")
-        except SourceError as error:
-            if code_of(error) != _NO_SUCH_THREAD:
-                raise
 
     @contextmanager
     def _session(self, statement_timeout_s: int = _SHORT_TIMEOUT_S) -> Iterator[Session]:

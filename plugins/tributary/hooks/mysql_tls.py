@@ -22,7 +22,7 @@ _AFTER_VERSION = 4 + 8 + 1
 
 
 def with_tls(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of `MySQLdb.connect`, verifying what can be verified."""
+    """The driver's keyword arguments, verifying what can be verified."""
     if _names_a_ca(config) and not config.get("ssl_mode"):
         return {**config, "ssl_mode": "VERIFY_IDENTITY"}
     return dict(config)

@@ -18,20 +18,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-# Users without PROCESS see their own connections here, which is all that is wanted.
-RUNNING = "SELECT ID FROM information_schema.PROCESSLIST WHERE LOCATE(?, INFO) > 0 AND ID <> CONNECTION_ID()"
 DONE = "done"
 # A statement that the dead process had just sent may reach the server after the first look.
 LOOKS, LOOK_EVERY_S = 10, 0.1
 # The server may be out of connections for a moment.
 CONNECT_TRIES = 20
+STATEMENT_TIMEOUT_S = 30
 
 
 @contextmanager
 def guarded(config: dict[str, Any], marker: str) -> Iterator[None]:
     """While the block runs, the death of this process ends its marked statements.
 
-    :param config: keyword arguments of `MySQLdb.connect`; they reach the guard through a pipe, which no other process can read.
+    :param config: keyword arguments of `Session`; they reach the guard through a pipe, which no other process can read.
     :param marker: stands in a comment of every statement to be ended.
     """
     plain = {name: value for name, value in config.items() if isinstance(value, str | int | float | dict | None)}
@@ -72,26 +71,22 @@ def main() -> None:
 
 
 def end_statements(config: dict[str, Any], marker: str) -> None:
-    """End every connection of this user whose statement carries the marker."""
-    import MySQLdb
+    """End every connection of this user whose statement carries the marker; the connection for it is as strict as the reader's own."""
+    from tributary.core.errors import SourceUnavailable
+    from tributary.hooks.marked_statements import end_marked
+    from tributary.hooks.mysql_session import Session
 
     for tried in range(CONNECT_TRIES):
         try:
-            connection = MySQLdb.connect(**{**config, "connect_timeout": 5})
+            session = Session(config, statement_timeout_s=STATEMENT_TIMEOUT_S)
             break
-        except MySQLdb.Error:
+        except SourceUnavailable:
             if tried == CONNECT_TRIES - 1:
                 raise
             time.sleep(LOOK_EVERY_S)
-    with connection.cursor() as cursor:
-        for _ in range(LOOKS):
-            cursor.execute(RUNNING.replace("?", "%s"), (marker,))
-            for (number,) in cursor.fetchall():
-                try:
-                    cursor.execute(f"KILL {int(number):d}")
-                except MySQLdb.Error:  # gone already
-                    continue
-            time.sleep(LOOK_EVERY_S)
+    for _ in range(LOOKS):
+        end_marked(session, marker)
+        time.sleep(LOOK_EVERY_S)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from threading import Thread
+from typing import IO, Annotated
 
 import typer
 
@@ -21,6 +23,8 @@ ELSEWHERE = {
 }
 EVERYTHING = " and ".join(f"not {suite}" for suite in ELSEWHERE)
 UNIT = f"not services and not stack and not browser and {EVERYTHING}"
+# The whole run in two halves beside each other: name -> marker expression. Tests of the stack mostly wait for Airflow.
+HALVES = {"stack": f"stack and {EVERYTHING}", "rest": f"not stack and {EVERYTHING}"}
 
 
 def test(
@@ -47,13 +51,38 @@ def test(
     environment = os.environ | {"LAKE_HOME": str(home), "LAKE_KEEP_TEST_STACK": "1" if keep else ""}
     if suite == "screenshots":
         environment["LAKE_UPDATE_SCREENSHOTS"] = "1"
-    command = [sys.executable, "-m", "pytest", *_chosen(suite), *(arguments or [])]
-    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    if suite or arguments:
+        command = [sys.executable, "-m", "pytest", *_chosen(suite), *(arguments or [])]
+        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    else:
+        code = _side_by_side(home, environment)
     if not suite:
         print("Left out:", file=sys.stderr)
         for name, what in ELSEWHERE.items():
             print(f"  ./lake test --{name:<9} {what}", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def _side_by_side(home: Path, environment: Mapping[str, str]) -> int:
+    """Both halves at once, each with a stack of its own; every line of theirs begins with the half's name. The worse exit code."""
+    colour = ["--color=yes"] if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else []
+    running: dict[str, subprocess.Popen[str]] = {}
+    for half, marked in HALVES.items():
+        command = [sys.executable, "-u", "-m", "pytest", *colour, "-o", f"cache_dir=.pytest_cache/{half}", "-m", marked]
+        # The stack that `--keep` leaves is the one in which a later `./lake test -- PATH` looks.
+        own = {**environment, "LAKE_HOME": str(home if half == "stack" else home.with_name(f"{home.name}-{half}"))}
+        running[half] = subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    readers = [Thread(target=_relay, args=(half, process.stdout)) for half, process in running.items()]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    return max(process.wait() for process in running.values())
+
+
+def _relay(half: str, lines: IO[str]) -> None:
+    for line in lines:
+        print(f"{half:<5} | {line}", end="", flush=True)
 
 
 def _chosen(suite: str) -> list[str]:

@@ -26,6 +26,7 @@ PUBLISHERS = 50 if LONG else 10
 RERUNS = 100 if LONG else 12
 POLL_S = 0.1
 FORMATS = ["delta", "parquet"]
+MAGIC = b"PAR1"
 
 
 @pytest.fixture(params=FORMATS)
@@ -92,16 +93,21 @@ def test_a_reader_that_polls_sees_only_whole_versions(lake: Lake) -> None:
     """Ten looks a second through many re-runs: of Delta the whole window is one version, of Parquet each day is."""
     lake.publish(days(1, 3), two_days(lake, 1), 0)
 
-    def reruns() -> None:
-        for number in range(2, RERUNS + 2):
+    def reruns(looks: list[Any]) -> None:
+        """At least so many; more where the reader, which tries a refused request again for seconds, has hardly looked yet."""
+        enough, number = time.monotonic() + 120, 1
+        while number <= RERUNS or (len({least for least, *_ in looks}) <= 3 and time.monotonic() < enough):
+            number += 1
             lake.publish(days(1, 3), two_days(lake, number), number)
 
     columns = "min(amount)::INTEGER, max(amount)::INTEGER, count(*)"
     sql = f"SELECT {columns} FROM {{t}}" if lake.contract.format == "delta" else f"SELECT {columns} FROM {{t}} GROUP BY created_date"
     looks, failed = polled(lake, sql, reruns)
-    assert failed == []
+    if lake.contract.format == "delta":
+        assert failed == []
+    assert all(replaced_meanwhile(error) for error in failed), failed
     versions = {least for least, *_ in looks}
-    print(f"{len(looks)} looks, {len(versions)} versions of {RERUNS + 1} seen")
+    print(f"{len(looks)} looks, {len(failed)} refused, {len(versions)} versions seen")
     due = 40 if lake.contract.format == "delta" else 20
     assert all(least == most and rows == due for least, most, rows in looks), set(looks)
     assert len(versions) > 3, "the reader saw no replacement: the test proves nothing"
@@ -118,7 +124,7 @@ def test_the_reader_would_see_half_a_version(hook: LakeHook) -> None:
             key = f"{lake.keys.table}/created_date=2026-01-01/half-{half}.parquet"
             lake.part(rows[half * 20 : half * 20 + 20], day=None, attempt="x", number=half, schema=schema, key=key)
 
-    def reruns() -> None:
+    def reruns(_: list[Any]) -> None:
         for number in range(2, 14):
             write(number)
 
@@ -127,8 +133,18 @@ def test_the_reader_would_see_half_a_version(hook: LakeHook) -> None:
     assert failed or any(least != most for least, most, _ in looks)
 
 
-def polled(lake: Lake, sql: str, meanwhile: Callable[[], object], every_s: float = POLL_S) -> tuple[list[tuple[Any, ...]], list[Exception]]:
-    """What a DuckDB of its own sees while `meanwhile` runs, and the error that ended its looking."""
+def replaced_meanwhile(error: Exception) -> bool:
+    """DuckDB compares the ETags of its requests for one object, and refuses a look in which they differ.
+
+    Its Python module cannot always say so: it takes the answer's body, which is Parquet, for text.
+    """
+    return "ETag on reading file" in str(error) or (isinstance(error, UnicodeDecodeError) and error.object.startswith(MAGIC))
+
+
+def polled(
+    lake: Lake, sql: str, meanwhile: Callable[[list[Any]], object], every_s: float = POLL_S
+) -> tuple[list[tuple[Any, ...]], list[Exception]]:
+    """What a DuckDB of its own sees while `meanwhile` runs, and the errors of looks that saw nothing."""
     looks: list[tuple[Any, ...]] = []
     failed: list[Exception] = []
     done = threading.Event()
@@ -141,13 +157,12 @@ def polled(lake: Lake, sql: str, meanwhile: Callable[[], object], every_s: float
                     looks.extend(connection.execute(sql.format(t=lake.scan)).fetchall())
                 except Exception as error:  # noqa: BLE001 (a reader's error is what the test is for)
                     failed.append(error)
-                    return
                 done.wait(max(0.0, every_s - (time.monotonic() - started)))
 
     reader = threading.Thread(target=look)
     reader.start()
     try:
-        meanwhile()
+        meanwhile(looks)
     finally:
         done.set()
         reader.join()

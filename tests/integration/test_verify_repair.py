@@ -84,6 +84,7 @@ def test_a_repair_runs_the_windows_that_differ_and_no_other(
     assert (code, report.get("equal")) == (0, True), said
     assert [window for window in repaired(api, dataset) if window not in before] == [(days[1], days[2]), (days[3], days[4])]
 
+    (leaver,) = source.rows(f"SELECT * FROM {dataset} WHERE {key} = %s", leaves)
     change(source, f"DELETE FROM {dataset} WHERE {key} = %s", leaves)
     code, report, said = verify(settings, *scope, "--repair")
     assert code == 1
@@ -94,6 +95,9 @@ def test_a_repair_runs_the_windows_that_differ_and_no_other(
     else:
         assert "1 rows are only in the lake. A merge never takes rows away" in said
         assert "in no window that a run would write again; nothing was started" in said
+        # The lake keeps the row; so that the next run of this test begins with equal sides, it comes back.
+        names, values = ", ".join(leaver), ", ".join(["%s"] * len(leaver))
+        change(source, f"INSERT INTO {dataset} ({names}) VALUES ({values})", *leaver.values())
 
 
 def test_a_paused_dag_is_not_waited_for(settings: Settings, api: AirflowApi, source: SourceReader, today: datetime) -> None:

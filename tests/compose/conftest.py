@@ -16,7 +16,7 @@ import pytest
 from cli import env_file
 from cli.stack.settings import Settings
 from tests.compose.engine import Engine, engine
-from tests.compose.project import Project
+from tests.compose.project import EVERY_PROFILE, Project
 from tests.compose.stand_ins import build
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -101,12 +101,12 @@ def built(docker: Engine, live_settings: Settings, run_config: Config, home: Pat
     from tests.compose import live
 
     env = live_settings.home / ".env"
-    services = json.loads(run_config(env, "--format", "json", profile=("--profile", "cli")).stdout)["services"]
+    services = json.loads(run_config(env, "--format", "json", profile=EVERY_PROFILE).stdout)["services"]
     official = sorted({live.base_image()} | {service["image"] for service in services.values()} - {"tributary-airflow:local"})
     images = build.available(docker, official, tmp_path_factory.mktemp("stand-ins"))
     print("\nimages: " + ", ".join(images[image] for image in official))
     found = Project(docker, "tributary-test", env, live.override(services, images, tmp_path_factory.mktemp("secrets")))
-    found.compose("--profile", "cli", "down", "--volumes", "--remove-orphans")
+    found.compose(*EVERY_PROFILE, "down", "--volumes", "--remove-orphans")
     found.compose("build", timeout=1500)
     return found
 
@@ -119,4 +119,4 @@ def stack(built: Project) -> Iterator[Project]:
         yield built
     finally:  # also when it did not come up: the engine's next start would start the containers again
         if not KEEP:
-            built.compose("--profile", "cli", "down", "--volumes", "--remove-orphans", "--timeout", "20")
+            built.compose(*EVERY_PROFILE, "down", "--volumes", "--remove-orphans", "--timeout", "20")

@@ -16,6 +16,8 @@ from cli.env_file import REPOSITORY
 from tests.compose.engine import Engine
 
 BINARY = Path(compose.__file__).parent / "docker-compose"
+# A profile that is named takes the place of those in .env.
+EVERY_PROFILE = ("--profile", "cli", "--profile", "sample")
 
 
 class ComposeError(Exception):

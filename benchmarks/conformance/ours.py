@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from benchmarks.conformance.compare import Missing, Outcome, judge, refused
 from benchmarks.conformance.layout import NULL_ROW, SCHEMA, VALUE_ROW, Table, groups, single_tables
+from benchmarks.plan import whole_table
 from benchmarks.servers.database import Database
 from benchmarks.servers.seaweed import Store
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from tributary.core.plan import Plan
     from tributary.hooks.lake import LakeHook
 
 FORMATS = ("parquet", "delta")
@@ -125,7 +123,7 @@ class Ours:
         from tributary.operators.extract import ExtractOperator
         from tributary.publishers.choose import publisher_for
 
-        plan = self._plan(table_name, fmt)
+        plan = whole_table(f"{SCHEMA}.{table_name}", source=SOURCE, lake=LAKE, fmt=fmt)
         keys = DatasetKeys(plan.dataset, plan.contract.lake.prefix)
         plan_key = f"{keys.run(plan.run_id, plan.attempt)}/plan.json"
         self.lake.put_record(plan_key, plan)
@@ -134,31 +132,3 @@ class Ours:
         staged_key = CheckOperator(task_id="check", manifests=[manifest], **step).run({})
         publisher_for(plan.contract, self.lake).publish(self.lake.get_record(staged_key, Staged), plan)
         return self.lake.uri(keys.table)
-
-    def _plan(self, table_name: str, fmt: str) -> Plan:
-        from tributary.core.contract import Contract
-        from tributary.core.plan import Chunk, Plan
-        from tributary.core.window import Window
-
-        contract = Contract.model_validate(
-            {
-                "dataset": f"{table_name}_{fmt}_{uuid4().hex[:8]}",
-                "description": "One hostile value a column.",
-                "owner": "conformance",
-                "source": {"connection": SOURCE, "table": f"{SCHEMA}.{table_name}"},
-                "lake": {"connection": LAKE},
-                "mode": "snapshot",
-                "format": fmt,
-                "start": "2026-01-01",
-            }
-        )
-        return Plan(
-            dataset=contract.dataset,
-            run_id="manual__conformance",
-            attempt=str(uuid4()),
-            window=Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)),
-            contract=contract,
-            table=self.source.describe(SCHEMA, table_name),
-            groups=((Chunk(index=0),),),
-            guarantee="exact",
-        )

@@ -27,8 +27,7 @@ def run(*words: str) -> Any:
     [
         (("conformance", "--docs", "--server", "mysql"), 1, "leave --server out"),
         (("conformance", "--server", "oracle"), 2, "oracle"),
-        (("bench", "extract", "--shape", "triangle"), 2, "is none of lineitem, integers, texts"),
-        (("bench", "extract", "--docs", "--shape", "texts"), 1, "leave --shape out"),
+        (("bench", "extract", "--part", "triangle"), 2, "'triangle' is none of lineitem"),
         (("bench", "extract", "--scale", "0"), 2, "scale"),
         (("bench", "extract", "--rounds", "0"), 2, "rounds"),
     ],

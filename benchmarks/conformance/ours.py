@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.conformance.case import POLICIES, under_policy
 from benchmarks.conformance.compare import Missing, Outcome, judge, refused
 from benchmarks.conformance.layout import NULL_ROW, SCHEMA, VALUE_ROW, Table, groups, single_tables
 from benchmarks.plan import whole_table
@@ -65,6 +66,22 @@ class Ours:
             for name, table in singles.items():
                 yield name, self._alone(connection, table)
 
+    def under_policies(self, server: str) -> Iterator[tuple[str, str, Outcome]]:
+        """(policy, case, outcome) of every case that the contract's `on_invalid` may store."""
+        with self.lake.duckdb() as connection:
+            for policy in POLICIES:
+                for table in single_tables(server):
+                    ((column, (name, case)),) = table.columns.items()
+                    stored = under_policy(case, policy)
+                    if stored is None:
+                        continue
+                    alone = Table(table.name, {column: (name, stored)})
+                    try:
+                        outcome = self._arrive(connection, alone, {column: {"on_invalid": policy}})[name]
+                    except self._errors as error:
+                        outcome = refused(error)
+                    yield policy, name, outcome
+
     @property
     def _errors(self) -> type[Exception]:
         from tributary.core.errors import TributaryError
@@ -85,22 +102,23 @@ class Ours:
         except self._errors as error:
             return refused(error)
 
-    def _arrive(self, connection: DuckDBPyConnection, table: Table) -> dict[str, Outcome]:
+    def _arrive(self, connection: DuckDBPyConnection, table: Table, columns: Mapping[str, Any] | None = None) -> dict[str, Outcome]:
         """What became of each case of a table, in both formats.
 
+        :param columns: the contract's, with their policies.
         :raises TributaryError: where the table was not read.
         """
         found: dict[str, Outcome] = {}
         for fmt in FORMATS:
-            arrived = self._arrived(connection, table, fmt)
+            arrived = self._arrived(connection, table, fmt, columns)
             for column, (name, case) in table.columns.items():
                 outcome = judge(case, arrived(VALUE_ROW, column), arrived(NULL_ROW, column))
                 if name not in found or found[name].verdict == "exact":
                     found[name] = Outcome(outcome.verdict, f"{fmt}: {outcome.shown}") if outcome.shown else outcome
         return found
 
-    def _arrived(self, connection: DuckDBPyConnection, table: Table, fmt: str) -> Any:
-        uri = self._publish(table.name, fmt)
+    def _arrived(self, connection: DuckDBPyConnection, table: Table, fmt: str, columns: Mapping[str, Any] | None) -> Any:
+        uri = self._publish(table.name, fmt, columns)
         scan = f"delta_scan('{uri}')" if fmt == "delta" else f"read_parquet('{uri}/**/*.parquet', hive_partitioning = false)"
         rows = connection.execute(f"SELECT * FROM {scan}").to_arrow_table().to_pylist()
         by_id = {row["id"]: row for row in rows}
@@ -112,7 +130,7 @@ class Ours:
 
         return value
 
-    def _publish(self, table_name: str, fmt: str) -> str:
+    def _publish(self, table_name: str, fmt: str, columns: Mapping[str, Any] | None) -> str:
         """Run the steps; where the table lies then.
 
         :raises TributaryError: whatever a step raises.
@@ -123,7 +141,7 @@ class Ours:
         from tributary.operators.extract import ExtractOperator
         from tributary.publishers.choose import publisher_for
 
-        plan = whole_table(f"{SCHEMA}.{table_name}", source=SOURCE, lake=LAKE, fmt=fmt)
+        plan = whole_table(f"{SCHEMA}.{table_name}", source=SOURCE, lake=LAKE, fmt=fmt, columns=columns)
         keys = DatasetKeys(plan.dataset, plan.contract.lake.prefix)
         plan_key = f"{keys.run(plan.run_id, plan.attempt)}/plan.json"
         self.lake.put_record(plan_key, plan)

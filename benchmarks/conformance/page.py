@@ -28,8 +28,8 @@ Values marked † have no exact type in a lake; a reader must refuse them or kee
 the contract says otherwise.
 """
 
-POLICIES_HEAD = """What our path makes of the values that it refuses, where the contract's `on_invalid` says what to store; `fail`, the default,
-refuses them. A cell is what was read back from the lake, compared as above. A run counts such values in its certificate."""
+POLICIES_HEAD = """What our path makes of the values that it refuses, where the contract's `on_invalid` says what to store; `fail`, the
+default, refuses them. A cell is what was read back from the lake, compared as above. A run counts such values in its certificate."""
 
 
 def page(results: Sequence[ServerResult]) -> str:

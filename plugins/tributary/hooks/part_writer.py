@@ -50,8 +50,7 @@ def write_parquet(
     group = next(groups, None)
     with lake_errors("write", place):
         sink = filesystem.open_output_stream(f"{place.bucket}/{place.key}")
-        # Pages end at 1 MiB; Arrow's further limit of 20,000 rows would cut narrow columns into pages of a few KiB.
-        writer = pq.ParquetWriter(sink, schema, compression="zstd", max_rows_per_page=ROW_GROUP_ROWS, **encodings(schema, group))
+        writer = pq.ParquetWriter(sink, schema, compression="zstd", **encodings(schema, group))
     try:
         while group is not None:
             rows += group.num_rows

@@ -28,6 +28,7 @@ Values marked † have no exact type in a lake; a reader must refuse them or kee
 the contract says otherwise.
 """
 
+POLICIES_TITLE = "## Policies"
 POLICIES_HEAD = """What our path makes of the values that it refuses, where the contract's `on_invalid` says what to store; `fail`, the
 default, refuses them. A cell is what was read back from the lake, compared as above. A run counts such values in its certificate."""
 
@@ -61,7 +62,7 @@ def page(results: Sequence[ServerResult]) -> str:
             lines.append(f"{row_head(name, case)} {' | '.join(_cell(tried, reader, name) for reader in readers)} |")
     lines += [
         "",
-        "## Policies",
+        POLICIES_TITLE,
         "",
         POLICIES_HEAD,
         "",
@@ -116,7 +117,7 @@ def _escaped(text: str) -> str:
 def our_verdicts(text: str) -> dict[str, str]:
     """Our verdict on every value as a page has it: on the first server that it names."""
     found = {}
-    for line in text.splitlines():
+    for line in text.partition(POLICIES_TITLE)[0].splitlines():
         cells = re.split(r"(?<!\\)\|", line)
         if len(cells) > 4 and re.fullmatch(r" [a-z_]+_\d\d ", cells[1]):
             words = re.findall(r"exact|wrong|refused|–", cells[4])

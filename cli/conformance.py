@@ -85,6 +85,12 @@ def _show(results: list[ServerResult]) -> None:
             for name, outcome in result.outcomes[OURS].items()
             if not outcome.is_right(cases[name])
         ]
+        wrong += [
+            (name, cases[name].type[:40], f"{cases[name].why}, on_invalid: {policy}", outcome.verdict, outcome.shown)
+            for policy, found in result.policies.items()
+            for name, outcome in found.items()
+            if outcome.verdict != "exact"
+        ]
         if wrong:
             table(["id", "type", "value", "verdict", "what arrived"], wrong, title="Where ours is not right")
 
@@ -97,6 +103,10 @@ def _as_json(result: ServerResult) -> dict[str, Any]:
         "unavailable": result.unavailable,
         "versions": result.versions,
         "right": {reader: result.count(reader) for reader in result.outcomes},
+        "policies": {
+            policy: {name: {"verdict": outcome.verdict, "shown": outcome.shown} for name, outcome in found.items()}
+            for policy, found in result.policies.items()
+        },
         "outcomes": [
             {
                 "case": name,

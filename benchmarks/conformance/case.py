@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 BOTH = ("mariadb", "mysql")
@@ -14,8 +14,8 @@ class Case:
 
     :param type: the column's definition after its name, such as `DECIMAL(12,2)` or `INT AS (6 * 7) STORED`.
     :param value: SQL that makes the value; None where the server makes it (generated columns, defaults).
-    :param expected: int, Decimal, float, date, datetime (naive: DATETIME, aware: TIMESTAMP), timedelta (TIME), str, bytes, `Geometry`, or
-        `Refusal`, where no lake type holds the value.
+    :param expected: int, Decimal, float, date, datetime (naive: DATETIME, aware: TIMESTAMP), timedelta (TIME), str, bytes, `Geometry`,
+        `Refusal`, where no lake type holds the value, or None, where a policy made it NULL.
     :param why: what goes wrong with it elsewhere.
     :param servers: where it exists.
     :param raw: bytes that the server would not let in: they are put into the table's file.
@@ -48,9 +48,24 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A value that the lake has no exact type for: a reader must refuse it; one that gives `text` has kept it too."""
+    """A value that the lake has no exact type for: a reader must refuse it; one that gives `text` has kept it too.
+
+    :param stored: what `on_invalid: string` makes of it; None where the type is refused whatever the contract says.
+    """
 
     text: str | bytes
+    stored: str | None = None
+
+
+# What a contract may say of a value that the lake cannot hold, beside `fail`.
+POLICIES = ("null", "string")
+
+
+def under_policy(case: Case, policy: str) -> Case | None:
+    """The case as a column with this `on_invalid` holds it; None where the policy says nothing of it."""
+    if not isinstance(case.expected, Refusal) or case.expected.stored is None:
+        return None
+    return replace(case, expected=None if policy == "null" else case.expected.stored)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,8 @@ def same(expected: Any, got: Any) -> bool:
     """
     if isinstance(expected, Refusal):
         return _kept(expected.text, got)
-    if got is None:
-        return False
+    if expected is None or got is None:
+        return expected is got
     rule = _RULES[type(expected)]
     try:
         return bool(rule(expected, _plain(got)))

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
+from benchmarks.conformance.case import POLICIES, under_policy
 from benchmarks.conformance.compare import Missing, Outcome, judge, refused
 from benchmarks.conformance.layout import NULL_ROW, SCHEMA, VALUE_ROW, Table, groups, single_tables
+from benchmarks.plan import whole_table
 from benchmarks.servers.database import Database
 from benchmarks.servers.seaweed import Store
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from tributary.core.plan import Plan
     from tributary.hooks.lake import LakeHook
 
 FORMATS = ("parquet", "delta")
@@ -67,6 +66,22 @@ class Ours:
             for name, table in singles.items():
                 yield name, self._alone(connection, table)
 
+    def under_policies(self, server: str) -> Iterator[tuple[str, str, Outcome]]:
+        """(policy, case, outcome) of every case that the contract's `on_invalid` may store."""
+        with self.lake.duckdb() as connection:
+            for policy in POLICIES:
+                for table in single_tables(server):
+                    ((column, (name, case)),) = table.columns.items()
+                    stored = under_policy(case, policy)
+                    if stored is None:
+                        continue
+                    alone = Table(table.name, {column: (name, stored)})
+                    try:
+                        outcome = self._arrive(connection, alone, {column: {"on_invalid": policy}})[name]
+                    except self._errors as error:
+                        outcome = refused(error)
+                    yield policy, name, outcome
+
     @property
     def _errors(self) -> type[Exception]:
         from tributary.core.errors import TributaryError
@@ -87,22 +102,23 @@ class Ours:
         except self._errors as error:
             return refused(error)
 
-    def _arrive(self, connection: DuckDBPyConnection, table: Table) -> dict[str, Outcome]:
+    def _arrive(self, connection: DuckDBPyConnection, table: Table, columns: Mapping[str, Any] | None = None) -> dict[str, Outcome]:
         """What became of each case of a table, in both formats.
 
+        :param columns: the contract's, with their policies.
         :raises TributaryError: where the table was not read.
         """
         found: dict[str, Outcome] = {}
         for fmt in FORMATS:
-            arrived = self._arrived(connection, table, fmt)
+            arrived = self._arrived(connection, table, fmt, columns)
             for column, (name, case) in table.columns.items():
                 outcome = judge(case, arrived(VALUE_ROW, column), arrived(NULL_ROW, column))
                 if name not in found or found[name].verdict == "exact":
                     found[name] = Outcome(outcome.verdict, f"{fmt}: {outcome.shown}") if outcome.shown else outcome
         return found
 
-    def _arrived(self, connection: DuckDBPyConnection, table: Table, fmt: str) -> Any:
-        uri = self._publish(table.name, fmt)
+    def _arrived(self, connection: DuckDBPyConnection, table: Table, fmt: str, columns: Mapping[str, Any] | None) -> Any:
+        uri = self._publish(table.name, fmt, columns)
         scan = f"delta_scan('{uri}')" if fmt == "delta" else f"read_parquet('{uri}/**/*.parquet', hive_partitioning = false)"
         rows = connection.execute(f"SELECT * FROM {scan}").to_arrow_table().to_pylist()
         by_id = {row["id"]: row for row in rows}
@@ -114,7 +130,7 @@ class Ours:
 
         return value
 
-    def _publish(self, table_name: str, fmt: str) -> str:
+    def _publish(self, table_name: str, fmt: str, columns: Mapping[str, Any] | None) -> str:
         """Run the steps; where the table lies then.
 
         :raises TributaryError: whatever a step raises.
@@ -125,7 +141,7 @@ class Ours:
         from tributary.operators.extract import ExtractOperator
         from tributary.publishers.choose import publisher_for
 
-        plan = self._plan(table_name, fmt)
+        plan = whole_table(f"{SCHEMA}.{table_name}", source=SOURCE, lake=LAKE, fmt=fmt, columns=columns)
         keys = DatasetKeys(plan.dataset, plan.contract.lake.prefix)
         plan_key = f"{keys.run(plan.run_id, plan.attempt)}/plan.json"
         self.lake.put_record(plan_key, plan)
@@ -134,31 +150,3 @@ class Ours:
         staged_key = CheckOperator(task_id="check", manifests=[manifest], **step).run({})
         publisher_for(plan.contract, self.lake).publish(self.lake.get_record(staged_key, Staged), plan)
         return self.lake.uri(keys.table)
-
-    def _plan(self, table_name: str, fmt: str) -> Plan:
-        from tributary.core.contract import Contract
-        from tributary.core.plan import Chunk, Plan
-        from tributary.core.window import Window
-
-        contract = Contract.model_validate(
-            {
-                "dataset": f"{table_name}_{fmt}_{uuid4().hex[:8]}",
-                "description": "One hostile value a column.",
-                "owner": "conformance",
-                "source": {"connection": SOURCE, "table": f"{SCHEMA}.{table_name}"},
-                "lake": {"connection": LAKE},
-                "mode": "snapshot",
-                "format": fmt,
-                "start": "2026-01-01",
-            }
-        )
-        return Plan(
-            dataset=contract.dataset,
-            run_id="manual__conformance",
-            attempt=str(uuid4()),
-            window=Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)),
-            contract=contract,
-            table=self.source.describe(SCHEMA, table_name),
-            groups=((Chunk(index=0),),),
-            guarantee="exact",
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from benchmarks.conformance.case import Case, Refusal
+from benchmarks.conformance.case import POLICIES, Case, Refusal, under_policy
 from benchmarks.conformance.cases import FAMILIES
 from benchmarks.conformance.compare import Outcome
 from benchmarks.conformance.peers import PEERS
@@ -27,6 +27,10 @@ not.
 Values marked † have no exact type in a lake; a reader must refuse them or keep their text. Refusing those is right, and ours does it unless
 the contract says otherwise.
 """
+
+POLICIES_TITLE = "## Policies"
+POLICIES_HEAD = """What our path makes of the values that it refuses, where the contract's `on_invalid` says what to store; `fail`, the
+default, refuses them. A cell is what was read back from the lake, compared as above. A run counts such values in its certificate."""
 
 
 def page(results: Sequence[ServerResult]) -> str:
@@ -56,7 +60,32 @@ def page(results: Sequence[ServerResult]) -> str:
         for at, case in enumerate(family.cases, start=1):
             name = f"{family.name}_{at:02d}"
             lines.append(f"{row_head(name, case)} {' | '.join(_cell(tried, reader, name) for reader in readers)} |")
+    lines += [
+        "",
+        POLICIES_TITLE,
+        "",
+        POLICIES_HEAD,
+        "",
+        "| id | value | on_invalid: null | on_invalid: string |",
+        "| --- | --- | --- | --- |",
+    ]
+    for family in FAMILIES:
+        for at, case in enumerate(family.cases, start=1):
+            name = f"{family.name}_{at:02d}"
+            if under_policy(case, POLICIES[0]):
+                cells = [_policy_cell(tried, policy, name, case) for policy in POLICIES]
+                lines.append(f"| {name} | {_escaped(case.why)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _policy_cell(results: Sequence[ServerResult], policy: str, name: str, case: Case) -> str:
+    stored = under_policy(case, policy)
+    wanted = "NULL" if stored is None or stored.expected is None else _escaped(str(stored.expected))
+    texts = []
+    for result in results:
+        found = result.policies.get(policy, {}).get(name)
+        texts.append("–" if found is None else wanted if found.verdict == "exact" else f"**{found.verdict}**: {_escaped(found.shown)}")
+    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
 
 
 def row_head(name: str, case: Case) -> str:
@@ -88,7 +117,7 @@ def _escaped(text: str) -> str:
 def our_verdicts(text: str) -> dict[str, str]:
     """Our verdict on every value as a page has it: on the first server that it names."""
     found = {}
-    for line in text.splitlines():
+    for line in text.partition(POLICIES_TITLE)[0].splitlines():
         cells = re.split(r"(?<!\\)\|", line)
         if len(cells) > 4 and re.fullmatch(r" [a-z_]+_\d\d ", cells[1]):
             words = re.findall(r"exact|wrong|refused|–", cells[4])

@@ -35,6 +35,7 @@ class ServerResult:
     unavailable: str | None = None
     versions: dict[str, str] = field(default_factory=dict)  # of the readers
     outcomes: dict[str, dict[str, Outcome]] = field(default_factory=dict)  # reader -> case -> outcome
+    policies: dict[str, dict[str, Outcome]] = field(default_factory=dict)  # on_invalid -> case -> outcome, of ours
 
     @property
     def cases(self) -> dict[str, Case]:
@@ -50,9 +51,10 @@ class ServerResult:
 
     @property
     def is_right(self) -> bool:
-        """Whether our path is right on every case."""
+        """Whether our path is right on every case, and stores what a policy wants stored."""
         counts = self.count(OURS)
-        return counts["right"] == counts["of"]
+        stored = all(outcome.verdict == "exact" for found in self.policies.values() for outcome in found.values())
+        return counts["right"] == counts["of"] and stored
 
 
 def run(server: str, home: Path, *, readers: Sequence[str], report: Report = lambda _: None) -> ServerResult:
@@ -78,6 +80,8 @@ def run(server: str, home: Path, *, readers: Sequence[str], report: Report = lam
             with connections(database, store):
                 report(f"{result.version}: {OURS}")
                 result.outcomes[OURS] = dict(Ours().outcomes(server))
+                for policy, name, outcome in Ours().under_policies(server):
+                    result.policies.setdefault(policy, {})[name] = outcome
             if readers:
                 python = str(python_of_peers(home))
 

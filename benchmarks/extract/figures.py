@@ -16,6 +16,7 @@ FEWEST_ROUNDS = 3
 class Contestant:
     """All runs of one reader on one shape.
 
+    :param rounds: begun by it, whether or not they came to an end.
     :param problem: the first reason for which it has no ratio: a difference in its result, or a failure.
     :param notes: what a reader of the table should know, such as DECIMALs that came as DOUBLE.
     """
@@ -24,10 +25,16 @@ class Contestant:
     runs: list[Run] = field(default_factory=list)
     problem: str | None = None
     notes: list[str] = field(default_factory=list)
+    rounds: int = 0
 
     def middle(self, figure: str) -> float:
         """Median of one figure of its runs."""
         return median(float(getattr(run, figure)) for run in self.runs)
+
+    def note(self, text: str) -> None:
+        """Add a note, once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +105,14 @@ def _why(contestants: Mapping[str, Contestant], bar: Bar) -> str:
     return "no runs"
 
 
-def judge_memory(said: str, run: Run, largest_value_bytes: int) -> Verdict:
-    """Whether a task process stayed within its bound."""
+def judge_memory(said: str, runs: Sequence[Run], largest_value_bytes: int, why: str = "") -> Verdict:
+    """Whether task processes stayed within their bound, the largest of them counts."""
     limit = MEMORY_MIB + 4 * largest_value_bytes / 2**20
-    grown = run.peak_mib - run.idle_mib
-    return Verdict(f"memory above idle, {said} ≤ {limit:.0f} MiB", grown, met=grown <= limit)
+    bar = f"memory above idle, {said} ≤ {limit:.0f} MiB"
+    if why or not runs:
+        return Verdict(bar, None, met=False, why=why or "did not run")
+    grown = max(run.peak_mib - run.idle_mib for run in runs)
+    return Verdict(bar, grown, met=grown <= limit)
 
 
 def order(names: Sequence[str], round_number: int) -> list[str]:

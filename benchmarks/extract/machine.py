@@ -16,15 +16,13 @@ PEER_PACKAGES = ("apache-airflow-providers-amazon", "pandas", "dlt", "connectorx
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Processor, memory, versions, and how busy it was before."""
+    """Processor, memory and versions."""
 
     cpu: str
     cores: int
     memory_gib: float
     system: str
-    load_before: float  # processes that wanted a core in the minute before
     versions: dict[str, str]
-    day: str
 
 
 def describe(server: str, python_of_peers: Path, packages: Sequence[str] = PEER_PACKAGES) -> Machine:
@@ -38,10 +36,18 @@ def describe(server: str, python_of_peers: Path, packages: Sequence[str] = PEER_
         cores=len(os.sched_getaffinity(0)),
         memory_gib=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         system=f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}",
-        load_before=round(os.getloadavg()[0], 1),
         versions=versions,
-        day=datetime.now(UTC).date().isoformat(),
     )
+
+
+def today() -> str:
+    """The date, UTC."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def load() -> float:
+    """Processes that wanted a core in the last minute."""
+    return round(os.getloadavg()[0], 1)
 
 
 def _cpu() -> str:

@@ -14,7 +14,6 @@ from typing import Any
 import psutil
 
 READY_SECONDS = 120
-WORK_SECONDS = 1800
 
 
 class RunFailed(Exception):
@@ -36,12 +35,19 @@ class Run:
 
 
 def measured(
-    command: Sequence[str], asked: Mapping[str, Any] | None, environment: Mapping[str, str], *, log: Path, server_pid: int, s3_pid: int
+    command: Sequence[str],
+    asked: Mapping[str, Any] | None,
+    environment: Mapping[str, str],
+    *,
+    log: Path,
+    server_pid: int,
+    s3_pid: int,
+    limit_s: float,
 ) -> Run:
     """Start the process, wait until it is ready, let it work.
 
     :param asked: sent as its first line; None for a program that takes its arguments on the command line.
-    :raises RunFailed: where it ends without an answer, or takes longer than half an hour.
+    :raises RunFailed: where it ends without an answer, or works longer than `limit_s` seconds: it is killed.
     """
     server, s3 = psutil.Process(server_pid), psutil.Process(s3_pid)
     with log.open("wb") as errors:
@@ -57,8 +63,11 @@ def measured(
         ready = _answer(lines, READY_SECONDS, log)
         before = _cpu(server), _cpu(s3)
         _say(stdin, "go")
-        done = _answer(lines, WORK_SECONDS, log)
+        done = _answer(lines, limit_s, log)
         after = _cpu(server), _cpu(s3)
+    except BaseException:
+        process.kill()
+        raise
     finally:
         if process.poll() is None:
             try:

@@ -1,22 +1,28 @@
-"""docs/benchmarks.md and its plot: written from the results of one call."""
+"""docs/benchmarks.md: written from the file of results."""
 
 from __future__ import annotations
 
-from benchmarks.extract.figures import BARS, FLOOR, OURS, Contestant, Verdict, judge, ratio
-from benchmarks.extract.run import Measured, Results
+from collections.abc import Collection
+
+from benchmarks.extract.figures import BARS, FLOOR, OURS, Contestant, Verdict, judge, judge_memory, ratio
+from benchmarks.extract.results import MEMORY, PARTS, Measured, Results
+from benchmarks.extract.run import PEER_MINUTES
 from benchmarks.extract.shape import LINEITEM
 
-HEAD = """# Benchmarks: extraction
+HEAD = f"""# Benchmarks: extraction
 
-Written by `./lake bench extract --docs`, all of it from one call. Every contestant moves the same table from MariaDB to zstd Parquet on an
-S3 server (SeaweedFS), both on the same machine as itself; its own settings are those of its documentation. The clock starts after the
-imports and stops when the object is complete. Rounds are interleaved, each beginning with another contestant; figures are medians. The
-**floor** is a C loop that fetches the rows over one connection and throws them away: nothing is faster than the server sends.
-**Tributary** is the extract step with its hooks in a process of its own, from the plan on S3 to the manifest, with its count of the rows in
-the same snapshot; **Tributary, file** is hook and writer to a local file. The server's tables lie in its memory.
+Written by `./lake bench extract --docs`. Every contestant moves the same table from MariaDB to zstd Parquet on an S3 server (SeaweedFS),
+both on the same machine as itself; its own settings are those of its documentation. The clock starts after the imports (dlt has loaded
+one row by then, as it imports while it works) and stops when the object is complete. Rounds are interleaved, each beginning with another
+contestant; figures are medians. A peer gets {PEER_MINUTES} minutes of a table, and fewer rounds where they are over; the last column says
+so. The **floor** is a C loop that fetches the rows over one connection and throws them away: nothing is faster than the server sends.
+**Tributary** is the extract step with its hooks in a process of its own, from the plan on S3 to the manifest, on one connection, with the
+server's count of the rows; **Tributary, file** is the same reader of chunks with a local file in place of the store. The server's tables
+lie in its memory.
 
 Every result is read back by DuckDB and compared with the rows before MariaDB had them: count, and for each column an order-free sum over
-the hashes of its values. A contestant whose result differs has no ratio. MB are megabytes of text that the server sent.
+the hashes of its values. A contestant whose result differs has no ratio. MB are megabytes of text that the server sent; CPU seconds are
+those of all cores together; peak MiB is the largest resident size of the contestant's process, its imports included.
 """
 
 
@@ -24,27 +30,33 @@ def page(results: Results) -> str:
     """The page."""
     machine = results.machine
     lines = [HEAD, "## Machine", ""]
-    lines.append(f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib} GiB; {machine.system}; {machine.day}.")
+    lines.append(f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib} GiB; {machine.system}.")
     lines.append("; ".join(f"{name} {version}" for name, version in machine.versions.items()) + ".")
-    lines.append(f"Scale {results.scale:g}, {results.rounds} rounds. Load in the minute before: {machine.load_before:g}.")
     lines += ["", "![seconds of each contestant](benchmarks.svg)"]
-    for measured in results.shapes:
-        lines += ["", f"## {measured.shape.name}: {measured.rows:,} rows, {measured.megabytes:,.0f} MB", "", f"{measured.shape.says}.", ""]
-        lines += table(measured)
+    for measured in results.shapes.values():
+        lines += ["", f"## {title(measured)}", ""]
+        lines += [f"{measured.shape.says}. Scale {results.scale:g}, {measured.rounds} rounds, {measured.day}; load in the minute before: "]
+        lines[-1] += f"{measured.load:g}."
+        lines += ["", *table(measured)]
     lines += ["", "## Bars", "", *verdict_table(verdicts(results))]
     lines += ["", "The bars of speed are those of lineitem at scale 1; at a smaller scale the constant costs of a step weigh more."]
     if results.memory:
-        lines += [
-            "",
-            "## Memory of our task process",
-            "",
-            "| table | idle MiB | peak MiB | above idle MiB |",
-            "| --- | ---: | ---: | ---: |",
-        ]
-        for said, run, verdict in results.memory:
-            cells = f"{run.idle_mib:.0f} | {run.peak_mib:.0f} | {run.peak_mib - run.idle_mib:.0f}" if run else f"– | – | {verdict.why}"
-            lines.append(f"| {said} | {cells} |")
+        lines += ["", "## Memory of our task process", "", "| table | s | idle MiB | peak MiB | above idle MiB |"]
+        lines += ["| --- | ---: | ---: | ---: | ---: |"]
+        for peak in results.memory:
+            run = None if peak.problem else peak.run
+            cells = (
+                f"{run.seconds:.1f} | {run.idle_mib:.0f} | {run.peak_mib:.0f} | {run.peak_mib - run.idle_mib:.0f}"
+                if run
+                else f"– | – | – | {peak.problem}"
+            )
+            lines.append(f"| {peak.said} | {cells} |")
     return "\n".join(lines) + "\n"
+
+
+def title(measured: Measured) -> str:
+    """A shape and its size."""
+    return f"{measured.shape.name}: {measured.rows:,} rows, {measured.megabytes:,.0f} MB"
 
 
 COLUMNS = ("contestant", "s", "÷ floor", "÷ ours", "rows/s", "MB/s", "CPU s client", "server", "S3", "peak MiB", "")
@@ -80,10 +92,21 @@ def _cells(measured: Measured, contestant: Contestant) -> list[str]:
     ]
 
 
-def verdicts(results: Results) -> list[Verdict]:
-    """Every bar: those of speed on lineitem, and the memory's."""
-    lineitem = next((measured for measured in results.shapes if measured.shape is LINEITEM), None)
-    return [*judge(lineitem.contestants if lineitem else {}, BARS), *(verdict for _, _, verdict in results.memory)]
+def verdicts(results: Results, parts: Collection[str] = PARTS) -> list[Verdict]:
+    """The bars of some parts: those of speed are of lineitem, and every part has one of memory."""
+    found: list[Verdict] = []
+    if LINEITEM.name in parts:
+        lineitem = results.shapes.get(LINEITEM.name)
+        found += judge(lineitem.contestants if lineitem else {}, BARS)
+    for name, measured in results.shapes.items():
+        ours = measured.contestants.get(OURS)
+        if name in parts and ours:
+            found.append(judge_memory(f"{name} in {len(ours.runs)} rounds", ours.runs, measured.shape.largest_value_bytes))
+    if MEMORY in parts:
+        found += [
+            judge_memory(peak.said, [peak.run] if peak.run else [], peak.largest_value_bytes, peak.problem or "") for peak in results.memory
+        ]
+    return found
 
 
 def verdict_table(found: list[Verdict]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from benchmarks.extract.figures import FLOOR, OURS, OURS_FILE
-from benchmarks.extract.run import Measured, Results
+from benchmarks.extract.results import Measured, Results
 
 WIDTH, LABEL, NUMBER, BAR, GAP, HEAD = 820, 140, 130, 18, 6, 34
 COLOURS = {FLOOR: "#9aa0a6", OURS: "#188038", OURS_FILE: "#81c995"}
@@ -16,7 +16,7 @@ def plot(results: Results) -> str:
     """Seconds of every contestant, a group for each shape, each group on a scale of its own."""
     body: list[str] = []
     top = 0
-    for measured in results.shapes:
+    for measured in results.shapes.values():
         top = _group(body, measured, top)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top + 10}" viewBox="0 0 {WIDTH} {top + 10}" '

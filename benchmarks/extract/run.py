@@ -1,7 +1,8 @@
-"""The whole measurement: servers, shapes, interleaved rounds, memory."""
+"""The whole measurement: servers, shapes, interleaved rounds, memory; every run is in the file of results before the next one begins."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -9,18 +10,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from benchmarks.environment import peer_environment, python_of_peers
 from benchmarks.extract.checksum import checksum, inexact_types
-from benchmarks.extract.figures import FLOOR, OURS, OURS_FILE, Contestant, Verdict, judge_memory, order
-from benchmarks.extract.machine import Machine, describe
+from benchmarks.extract.figures import FLOOR, OURS, OURS_FILE, Contestant, order
+from benchmarks.extract.machine import describe, load, today
 from benchmarks.extract.measure import Run, RunFailed, measured
 from benchmarks.extract.peer import PEERS
-from benchmarks.extract.shape import SCHEMA, Shape
+from benchmarks.extract.results import MEMORY, Measured, Peak, Results
+from benchmarks.extract.shape import LINEITEM, SCHEMA, SHAPES, Shape
 from benchmarks.extract.source import expected, memory_tables, source
 from benchmarks.servers.database import Database, ServerError
 from benchmarks.servers.seaweed import Store, seaweed
@@ -30,56 +31,52 @@ if TYPE_CHECKING:
 
 CONTESTANTS = (FLOOR, OURS, OURS_FILE, *PEERS)
 FLOOR_SOURCE = Path(__file__).with_name("floor.c")
+# What one peer may take of one shape, all its rounds together: after that its rounds are over, so that the whole ends within an hour.
+PEER_MINUTES = 6
+PEER_SECONDS = 60 * PEER_MINUTES
+WORK_SECONDS = 600
 Report = Callable[[str], None]
 
 
-@dataclass(slots=True)
-class Measured:
-    """One shape."""
+def run(home: Path, *, scale: float, rounds: int, parts: Sequence[str], resume: bool = False, report: Report = lambda _: None) -> Results:
+    """Measure parts and add them to what the file of this scale holds. Servers and data lie in `home` (`.lake/bench`).
 
-    shape: Shape
-    rows: int
-    contestants: dict[str, Contestant]
+    The source's tables are kept for the next call at the same scale.
 
-    @property
-    def megabytes(self) -> float:
-        """Text that the server sent, as the floor counted it."""
-        sizes = [run.bytes for run in self.contestants[FLOOR].runs if run.bytes]
-        return sizes[0] / 1e6 if sizes else 0.0
-
-
-@dataclass(slots=True)
-class Results:
-    """Everything that one call measured."""
-
-    scale: float
-    rounds: int
-    machine: Machine
-    shapes: list[Measured] = field(default_factory=list)
-    memory: list[tuple[str, Run | None, Verdict]] = field(default_factory=list)
-
-
-def run(home: Path, *, scale: float, rounds: int, shapes: Sequence[Shape], memory: bool, report: Report = lambda _: None) -> Results:
-    """Measure. Servers and data lie in `home` (`.lake/bench`); the source's tables are kept for the next call at the same scale.
-
-    :raises ServerError: where a server, the compiler or the peers' environment is not to be had.
+    :param parts: of `results.PARTS`; what the file has of them is measured anew.
+    :param resume: keep the runs that the file has of them, and measure what is missing.
+    :raises ServerError: where a server, the compiler or the peers' environment is not to be had, or another call is measuring.
     """
     folder = home / "extract"
     folder.mkdir(parents=True, exist_ok=True)
-    python = python_of_peers(home)
-    shutil.rmtree(folder / "store", ignore_errors=True)
-    site_packages = next((home / "venv" / "lib").glob("python3.*/site-packages"))
-    with source(folder / "source", site_packages, scale, shapes, report) as database, seaweed(folder / "store") as store:
-        results = Results(scale, rounds, describe(database.version, python))
-        with Bench(home, folder, database, store, python).entered() as bench:
-            for shape in shapes:
-                results.shapes.append(bench.shape(shape, rounds, report))
-            if memory:
-                for said, (table, largest) in memory_tables(database).items():
-                    report(f"memory: {said}")
-                    results.memory.append(bench.memory(said, table, largest))
-    shutil.rmtree(folder / "store", ignore_errors=True)
+    with _alone(folder):
+        python = python_of_peers(home)
+        shutil.rmtree(folder / "store", ignore_errors=True)
+        site_packages = next((home / "venv" / "lib").glob("python3.*/site-packages"))
+        shapes = [SHAPES[name] for name in SHAPES if name in parts or (SHAPES[name] is LINEITEM and MEMORY in parts)]
+        with source(folder / "source", site_packages, scale, shapes, report) as database, seaweed(folder / "store") as store:
+            path = folder / f"results-{scale:g}.json"
+            results = Results.load(path, scale, describe(database.version, python))
+            with Bench(home, folder, database, store, python).entered() as bench:
+                for part in parts:
+                    if not resume:
+                        results.forget(part)
+                    if part == MEMORY:
+                        bench.memory(results, path, report)
+                    else:
+                        bench.shape(results, path, SHAPES[part], rounds, report)
+        shutil.rmtree(folder / "store", ignore_errors=True)
     return results
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServerError(f"another ./lake bench extract measures in {folder}; wait for its end") from None
+        yield
 
 
 class Bench:
@@ -103,44 +100,73 @@ class Bench:
                 if value is not None:
                     os.environ[name] = value
 
-    def shape(self, shape: Shape, rounds: int, report: Report = lambda _: None, names: Sequence[str] = CONTESTANTS) -> Measured:
-        """Interleaved rounds of the contestants."""
+    def shape(
+        self, results: Results, path: Path, shape: Shape, rounds: int, report: Report = lambda _: None, names: Sequence[str] = CONTESTANTS
+    ) -> Measured:
+        """Interleaved rounds of the contestants, those that `results` has left out; saved after each run."""
         wanted = expected(self.folder / "source", shape)
-        found = Measured(shape, wanted.rows, {name: Contestant(name) for name in names})
+        found = results.shapes.setdefault(shape.name, Measured(shape, wanted.rows, rounds, today(), load(), {}))
+        found.rounds = rounds
+        for name in names:
+            found.contestants.setdefault(name, Contestant(name))
+        if found.is_done:
+            return found
         self._run(FLOOR, shape.name)  # brings the table into the server's memory
         for number in range(rounds):
             for name in order(names, number):
                 contestant = found.contestants[name]
-                if contestant.problem:
+                if contestant.rounds > number or contestant.problem:
+                    continue
+                contestant.rounds = number + 1
+                if _is_over(contestant):
+                    contestant.note(f"{len(contestant.runs)} rounds: another would go beyond {PEER_MINUTES} minutes")
                     continue
                 try:
-                    run, parts = self._run(name, shape.name)
+                    run, written = self._run(name, shape.name)
                     contestant.runs.append(run)
-                    contestant.problem = self._difference(name, shape, run, parts, contestant)
+                    contestant.problem = self._difference(name, shape, run, written, contestant)
                 except RunFailed as error:
                     contestant.problem = str(error)
+                results.save(path)
                 said = contestant.problem or f"{contestant.runs[-1].seconds:.2f} s"
                 report(f"{shape.name}, round {number + 1} of {rounds}: {name}: {said}")
         return found
 
-    def memory(self, said: str, table: str, largest_value_bytes: int) -> tuple[str, Run | None, Verdict]:
-        """One run of ours over a table, for its peak."""
-        try:
-            run, _ = self._run(OURS, table)
-        except RunFailed as error:
-            return said, None, Verdict(f"memory above idle, {said}", None, met=False, why=str(error))
-        self._clean()
-        return said, run, judge_memory(said, run, largest_value_bytes)
+    def memory(self, results: Results, path: Path, report: Report = lambda _: None) -> None:
+        """One run of ours over each of the tables of growing size, for its peak."""
+        tables = memory_tables(self.database)
+        for said, (table, largest, rows) in tables.items():
+            if any(peak.said == said for peak in results.memory):
+                continue
+            peak = Peak(said, largest)
+            try:
+                peak.run, written = self._run(OURS, table)
+                got = self._rows(written)
+                peak.problem = None if got == rows else f"{got:,} rows instead of {rows:,}"
+            except RunFailed as error:
+                peak.problem = str(error)
+            self._clean()
+            results.memory.append(peak)
+            results.memory_is_done = len(results.memory) == len(tables)
+            results.save(path)
+            report(f"memory, {said}: {peak.problem or (peak.run and f'{peak.run.peak_mib - peak.run.idle_mib:.0f} MiB above idle')}")
+
+    def _rows(self, parts: list[str]) -> int:
+        with self._lake().duckdb() as connection:
+            row = connection.execute(f"SELECT count(*) FROM read_parquet([{', '.join(map(repr, parts))}])").fetchone()
+        return int(row[0]) if row else 0
 
     def _run(self, name: str, table: str) -> tuple[Run, list[str]]:
         """One run, and the URIs or globs of what it wrote."""
         manifest = self.folder / "manifest.json"
         manifest.unlink(missing_ok=True)
-        pids = {"server_pid": self.database.pid or 0, "s3_pid": self.store.pid}
+        more: dict[str, Any] = {"server_pid": self.database.pid or 0, "s3_pid": self.store.pid}
+        more["limit_s"] = PEER_SECONDS if name in PEERS else WORK_SECONDS
+        os.sync()  # what the last one wrote is not the next one's work
         log = self.folder / "contestant.log"
         if name == FLOOR:
             words = [self.database.host, str(self.database.port), self.database.user, SCHEMA, f"SELECT * FROM `{table}`"]
-            return measured([str(self.floor), *words], None, {"MYSQL_PWD": self.database.password}, log=log, **pids), []
+            return measured([str(self.floor), *words], None, {"MYSQL_PWD": self.database.password}, log=log, **more), []
         asked = self._asked(table, manifest)
         if name in PEERS:
             environment = peer_environment(self.home) | {key: os.environ[key] for key in ("AIRFLOW_CONN_SOURCE", "AIRFLOW_CONN_LAKE")}
@@ -148,7 +174,7 @@ class Bench:
         else:
             environment = dict(os.environ) | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
             command = [sys.executable, "-m", "benchmarks.extract.ours", "file" if name == OURS_FILE else "s3"]
-        done = measured(command, asked, environment, log=log, **pids)
+        done = measured(command, asked, environment, log=log, **more)
         return done, json.loads(manifest.read_text())
 
     def _asked(self, table: str, manifest: Path) -> dict[str, Any]:
@@ -183,9 +209,8 @@ class Bench:
                 doubles = inexact_types(connection, relation, shape)
         except duckdb.Error as error:
             return f"its result cannot be read: {str(error).splitlines()[0]}"
-        note = f"{len(doubles)} DECIMAL columns came as DOUBLE"
-        if doubles and note not in contestant.notes:
-            contestant.notes.append(note)
+        if doubles:
+            contestant.note(f"{len(doubles)} DECIMAL columns came as DOUBLE")
         self._clean()
         return difference
 
@@ -201,6 +226,12 @@ class Bench:
         from tributary.hooks.lake import LakeHook
 
         return LakeHook("lake")
+
+
+def _is_over(contestant: Contestant) -> bool:
+    """Whether another round of a peer would take too long."""
+    seconds = [run.seconds for run in contestant.runs]
+    return contestant.name in PEERS and sum(seconds) + max(seconds, default=0) > PEER_SECONDS
 
 
 def compile_floor(folder: Path) -> Path:

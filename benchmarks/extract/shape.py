@@ -14,6 +14,7 @@ class Shape:
     :param columns: name -> (type in MySQL, type in DuckDB, in which every reader's values are compared).
     :param rows_at_one: rows at scale 1, for messages; `lineitem` has some more or less, as TPC-H says.
     :param select: DuckDB SQL that makes the rows; `{rows}` stands for their number.
+    :param largest_value_bytes: for the bound of memory.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Shape:
     key: str
     rows_at_one: int
     select: str
+    largest_value_bytes: int
 
     @property
     def create_sql(self) -> str:
@@ -71,6 +73,7 @@ LINEITEM = Shape(
     key="l_orderkey, l_linenumber",
     rows_at_one=6_001_215,
     select="SELECT * FROM lineitem ORDER BY l_orderkey, l_linenumber",
+    largest_value_bytes=44,
 )
 INTEGERS = Shape(
     name="integers",
@@ -79,6 +82,7 @@ INTEGERS = Shape(
     key="id",
     rows_at_one=6_000_000,
     select=f"SELECT {', '.join(f'{sql} AS {name}' for name, (_, _, sql) in _INTEGERS.items())} FROM range({{rows}})",
+    largest_value_bytes=8,
 )
 TEXTS = Shape(
     name="texts",
@@ -90,5 +94,6 @@ TEXTS = Shape(
     key="id",
     rows_at_one=600_000,
     select=f"SELECT range AS id, {', '.join(f'{sql} AS {name}' for name, sql in _texts().items())} FROM range({{rows}})",
+    largest_value_bytes=900 * 4,
 )
 SHAPES = {shape.name: shape for shape in (LINEITEM, INTEGERS, TEXTS)}

@@ -39,7 +39,7 @@ def source(folder: Path, site_packages: Path, scale: float, shapes: Sequence[Sha
         database.run(f"CREATE DATABASE IF NOT EXISTS {SCHEMA} CHARACTER SET utf8mb4")
         for shape in shapes:
             if not (folder / f"{shape.name}.json").exists():
-                report(f"makes {shape.name} at scale {scale}")
+                report(f"makes {shape.name} at scale {scale:g}")
                 _make(database, folder, site_packages, scale, shape)
         yield database
 
@@ -73,8 +73,8 @@ def _make(database: Database, folder: Path, site_packages: Path, scale: float, s
     (folder / f"{shape.name}.json").write_text(json.dumps(asdict(sums)))
 
 
-def memory_tables(database: Database) -> dict[str, tuple[str, int]]:
-    """Tables of growing size for the measurement of memory: what is said of each -> (name, bytes of its largest value).
+def memory_tables(database: Database) -> dict[str, tuple[str, int, int]]:
+    """Tables of growing size for the measurement of memory: what is said of each -> (name, bytes of its largest value, rows).
 
     A sixth of `lineitem`, the whole and four times the whole are views: the server joins them while it sends them.
     """
@@ -92,8 +92,8 @@ def memory_tables(database: Database) -> dict[str, tuple[str, int]]:
     rows = int(database.run(f"SELECT COUNT(*) FROM {SCHEMA}.lineitem")[0][0])
     sixth_rows = int(database.run(f"SELECT COUNT(*) FROM {SCHEMA}.lineitem_sixth")[0][0])
     return {
-        f"{sixth_rows:,} rows of lineitem": ("lineitem_sixth", 44),
-        f"{rows:,} rows of lineitem": ("lineitem", 44),
-        f"{4 * rows:,} rows of lineitem": ("lineitem_four", 44),
-        f"{BLOB_ROWS} rows of {BLOB_MIB} MiB": ("blobs", BLOB_MIB * 1024 * 1024),
+        f"{sixth_rows:,} rows of lineitem": ("lineitem_sixth", 44, sixth_rows),
+        f"{rows:,} rows of lineitem": ("lineitem", 44, rows),
+        f"{4 * rows:,} rows of lineitem": ("lineitem_four", 44, 4 * rows),
+        f"{BLOB_ROWS} rows of {BLOB_MIB} MiB": ("blobs", BLOB_MIB * 1024 * 1024, BLOB_ROWS),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,12 @@ from typer.testing import CliRunner
 
 from benchmarks.conformance.compare import Outcome
 from benchmarks.conformance.run import OURS, ServerResult
+from benchmarks.extract.figures import Contestant
+from benchmarks.extract.machine import Machine
+from benchmarks.extract.measure import Run
+from benchmarks.extract.results import Measured, Peak, Results
+from benchmarks.extract.run import CONTESTANTS
+from benchmarks.extract.shape import SHAPES
 from cli import bench, conformance
 
 
@@ -27,8 +34,7 @@ def run(*words: str) -> Any:
     [
         (("conformance", "--docs", "--server", "mysql"), 1, "leave --server out"),
         (("conformance", "--server", "oracle"), 2, "oracle"),
-        (("bench", "extract", "--shape", "triangle"), 2, "is none of lineitem, integers, texts"),
-        (("bench", "extract", "--docs", "--shape", "texts"), 1, "leave --shape out"),
+        (("bench", "extract", "--part", "triangle"), 2, "'triangle' is none of lineitem"),
         (("bench", "extract", "--scale", "0"), 2, "scale"),
         (("bench", "extract", "--rounds", "0"), 2, "rounds"),
     ],
@@ -68,6 +74,50 @@ def test_one_value_that_is_not_exact_is_exit_1(results: list[ServerResult], verd
 def test_no_server_at_all_is_exit_1(results: list[ServerResult]) -> None:
     results.pop(0)
     assert run("conformance", "--ours").exit_code == 1
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Results:
+    """Every part, and every bar met; the page goes to a folder of the test's own."""
+    seconds = dict.fromkeys(CONTESTANTS, 5.0) | {"floor": 4.5, "SqlToS3Operator": 60.0, "dlt, connectorx": 20.0, "ConnectorX": 9.0}
+    shapes = {
+        name: Measured(shape, 1000, 3, "2026-01-01", 0.1, {who: Contestant(who, [_run(seconds[who])] * 3, rounds=3) for who in CONTESTANTS})
+        for name, shape in SHAPES.items()
+    }
+    machine = Machine("A processor", 2, 24.0, "Linux 6, Python 3.11", {"server": "MariaDB 10.11"})
+    made = Results(1.0, machine, shapes, [Peak("blobs", 44, _run(5.0))], memory_is_done=True)
+    monkeypatch.setattr(bench, "_measure", lambda *_, **__: made)
+    monkeypatch.setattr(bench, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(bench, "PAGE", tmp_path / "benchmarks.md")
+    (tmp_path / "benchmarks").mkdir()
+    return made
+
+
+def _run(seconds: float) -> Run:
+    return Run(seconds, 1, 1, 1, 300, 200, rows=1000, bytes=10**6)
+
+
+def test_bars_that_are_met_are_exit_0_and_one_that_is_missed_is_named(measured: Results) -> None:
+    assert run("bench", "extract").exit_code == 0
+    measured.shapes["lineitem"].contestants["Tributary"].runs = [_run(6.0)] * 3
+    done = run("bench", "extract")
+    assert done.exit_code == 1
+    assert "lake: missed: Tributary ÷ floor ≤ 1.3; ConnectorX ÷ Tributary ≥ 1.6" in done.output
+    assert run("bench", "extract", "--part", "integers").exit_code == 0
+    printed = json.loads(run("bench", "extract", "--json").stdout)
+    assert [bar["met"] for bar in printed["bars"]].count(False) == 2
+
+
+def test_the_page_is_written_of_all_parts_or_not_at_all(measured: Results) -> None:
+    measured.shapes["texts"].contestants["ConnectorX"].rounds = 2  # it broke off there
+    done = run("bench", "extract", "--part", "integers", "--docs")
+    assert done.exit_code == 1
+    assert "measure the rest too, ./lake bench extract --part texts --docs" in done.output
+    assert not bench.PAGE.exists()
+    measured.shapes["texts"].contestants["ConnectorX"].rounds = 3
+    assert run("bench", "extract", "--part", "integers", "--docs").exit_code == 0
+    assert "## texts: 1,000 rows" in bench.PAGE.read_text()
+    assert bench.PAGE.with_suffix(".svg").exists()
 
 
 def test_in_a_container_both_say_where_they_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

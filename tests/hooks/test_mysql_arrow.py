@@ -17,13 +17,14 @@ import MySQLdb
 import pytest
 
 from cli.stack.settings import Settings
+from tests.private_server import private_server
 from tests.source_database import SourceDatabase, source_database
 from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.errors import InexactValueError, SourceError, SourceUnavailable
 from tributary.core.select import Query
 from tributary.core.types import source_schema
 from tributary.core.window import Window
-from tributary.hooks import mysql_session
+from tributary.hooks import mysql_session, mysql_snapshot
 from tributary.hooks.mysql_arrow import MySqlArrowHook
 from tributary.hooks.mysql_catalog import explain
 from tributary.hooks.mysql_snapshot import Snapshot
@@ -329,6 +330,42 @@ def test_only_the_window_is_read_and_its_end_is_not_in_it(source: SourceDatabase
             assert snapshot.count(query) == 2
             batches = snapshot.stream(query, source_schema(query.columns), 10)
             assert sorted(row["id"] for batch in batches for row in batch.to_pylist()) == [1, 2]
+
+
+def test_the_rows_of_a_read_are_counted_by_the_server_without_another_scan(source: SourceDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    source.run("DROP TABLE IF EXISTS sent", "CREATE TABLE sent (id INT PRIMARY KEY)", "INSERT INTO sent VALUES (1), (2), (3)")
+    query = source.whole("sent")
+
+    def read(snapshot: Snapshot, rows: int) -> None:
+        assert sum(batch.num_rows for batch in snapshot.stream(query, source_schema(query.columns), 2)) == rows
+
+    with source.hook().snapshot() as snapshot:
+        assert snapshot.count_of_read(query) == 3  # before anything was read
+        monkeypatch.setattr(Snapshot, "count", lambda *_: pytest.fail("counted by a scan"))
+        read(snapshot, 3)
+        source.run("INSERT INTO sent VALUES (4)")
+        assert snapshot.count_of_read(query) == 3
+    monkeypatch.undo()
+    # A server that has no such function.
+    monkeypatch.setattr(mysql_snapshot, "_FOUND_ROWS", "SELECT ROWS_THAT_NOBODY_COUNTS() AS n")
+    with source.hook().snapshot() as snapshot:
+        read(snapshot, 4)
+        source.run("INSERT INTO sent VALUES (5)")
+        assert snapshot.count_of_read(query) == 4
+
+
+def test_a_value_that_the_server_cuts_at_its_packet_is_refused(tmp_path: Path) -> None:
+    """The server sends NULL for a function's result above max_allowed_packet, with a warning: 600,000 of GBK are 1.8 MB of UTF-8."""
+    with private_server(tmp_path / "db", f"--max-allowed-packet={3 << 19}") as source:
+        source.run(
+            "CREATE TABLE cut (id INT PRIMARY KEY, c LONGTEXT CHARACTER SET gbk)",
+            "INSERT INTO cut VALUES (1, REPEAT(_gbk 0xB0A1, 400000)), (2, REPEAT(_gbk 0xB0A1, 600000))",
+        )
+        query = source.whole("cut")
+        with source.hook().snapshot() as snapshot, pytest.raises(InexactValueError, match=r"the server sent NULL for 1 or more values"):
+            list(snapshot.stream(query, source_schema(query.columns), 10))
+        source.run("DELETE FROM cut WHERE id = 2")
+        assert [len(row["c"]) for row in source.read("cut")] == [400_000]
 
 
 def test_explain_tells_a_range_from_a_scan(source: SourceDatabase) -> None:

@@ -18,6 +18,9 @@ import pytest
 from tributary_native import Column, Connection, Error
 
 from tests.native.conftest import connect
+from tests.servers.certificates import Authority
+from tests.servers.database import DatabaseServer
+from tests.servers.fixtures import OTHER_ADDRESS
 from tests.source_database import SourceDatabase
 
 pytestmark = pytest.mark.services
@@ -176,6 +179,25 @@ def test_objects_may_end_in_any_order(source: SourceDatabase) -> None:
     next(stream)
     connection.close()
     assert list(stream) == []
+
+
+def test_tls_with_a_ca_that_signed_the_server_is_had(database: DatabaseServer, authority: Authority, tmp_path: Path) -> None:
+    ca = str(authority.cert)
+    for arguments in (
+        {"ssl": {"ca": ca}},
+        {"ssl": {"ca": ca}, "ssl_mode": "VERIFY_CA"},
+        {"ssl": {"ca": ca}, "ssl_mode": "VERIFY_IDENTITY"},
+    ):
+        with Connection(**database.root, **arguments) as connection:
+            assert connection.cipher
+            assert connection.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[1] == [(b"Ssl_cipher", connection.cipher.encode())]
+    # Negative control: another authority of the same name, and another address of the same server.
+    other = Authority(tmp_path, "Tributary test CA")
+    with pytest.raises(Error) as unknown:
+        Connection(**database.root, ssl={"ca": str(other.cert)})
+    with pytest.raises(Error) as elsewhere:
+        Connection(**{**database.root, "host": OTHER_ADDRESS}, ssl={"ca": ca})
+    assert {unknown.value.errno, elsewhere.value.errno} == {2026}
 
 
 def test_tls_is_had_or_refused(source: SourceDatabase, tmp_path: Path) -> None:

@@ -233,6 +233,23 @@ def test_a_reader_that_loses_or_doubles_a_row_is_caught(
         extract(lake, plan_of(source))
 
 
+def test_a_table_that_does_not_hold_still_is_counted_before_it_is_read(
+    source: SourceDatabase, lake: LakeHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.run("CREATE TABLE moving (id INT PRIMARY KEY) ENGINE=MyISAM", "INSERT INTO moving VALUES (1), (2)")
+    plan = plan_of(source, "moving", mode="snapshot", cursor=None, partition=None, extract={"consistency": "per_chunk"})
+    assert extract(lake, plan).chunks[0].source_rows == 2
+    whole = Snapshot.stream
+
+    def meanwhile(*arguments: Any) -> Iterator[pa.RecordBatch]:
+        source.run("INSERT INTO moving VALUES (3)")
+        yield from whole(*arguments)
+
+    monkeypatch.setattr(Snapshot, "stream", meanwhile)
+    with pytest.raises(AirflowFailException, match=r"counted 2 rows, 3 were read and 3 written, in one snapshot of a MyISAM table"):
+        extract(lake, plan)
+
+
 def test_a_killed_task_ends_its_query(source: SourceDatabase, lake: LakeHook, monkeypatch: pytest.MonkeyPatch) -> None:
     thousand = "(WITH RECURSIVE s AS (SELECT 0 AS n UNION ALL SELECT n + 1 FROM s WHERE n < 999) SELECT n FROM s)"
     source.run(f"CREATE VIEW many AS SELECT a.n * 1000 + b.n AS id, REPEAT('x', 100) AS c FROM {thousand} a JOIN {thousand} b")

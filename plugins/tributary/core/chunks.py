@@ -17,8 +17,9 @@ from typing import Literal, Protocol
 from tributary.core.key_points import between
 from tributary.core.record import Record
 
-# Pieces made by one round of questions, at most: a look-up takes 20 µs, a question's way to the server and back often more than that.
-FAN_OUT = 64
+# Pieces made by one round of questions, at most. Rounds build on each other: pieces of the first are cut again only where they are too
+# large, and each of those asks for its ends and estimates anew.
+FAN_OUT = 512
 # Share of the rows that may be counted: a counted row costs about a fifth of a row that is read, so planning stays below 5 %.
 COUNTED_SHARE = 0.06
 # A table that would have more chunks has larger ones.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -124,6 +124,13 @@ def beyond(key: ChunkKey, point: Point, sign: str, *, equal: bool) -> tuple[str,
         else:
             sql, values = f"({name} {further} {literal} OR ({name} = {literal} AND {sql}))", [value, value, *values]
     return sql, tuple(values)
+
+
+def one_of(key: ChunkKey, points: Sequence[Point]) -> tuple[str, tuple[str, ...]]:
+    """The rows at some points, as SQL and what to bind."""
+    columns = [f"{_bindable(quote_ident(column.name))} = {_literal(column)}" for column in key.columns]
+    sql = " OR ".join([f"({' AND '.join(columns)})"] * len(points))
+    return f"({sql})", tuple(value for point in points for value in point)
 
 
 def key_values(key: ChunkKey) -> str:

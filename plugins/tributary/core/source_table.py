@@ -20,7 +20,8 @@ _NAMES_OF_UTC = frozenset({"UTC", "+00:00", "ETC/UTC", "UCT", "ETC/UCT", "UNIVER
 
 
 # Engines whose transactions see one moment; a view is as consistent as the tables below it.
-SNAPSHOT_ENGINES = frozenset({"InnoDB", "ROCKSDB", "TokuDB", "VIEW"})
+TRANSACTIONAL_ENGINES = frozenset({"InnoDB", "ROCKSDB", "TokuDB"})
+SNAPSHOT_ENGINES = TRANSACTIONAL_ENGINES | {"VIEW"}
 
 
 class SourceColumn(Record):

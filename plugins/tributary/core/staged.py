@@ -29,7 +29,7 @@ class ReadChunk(Record):
     """One chunk as it was read, and the part that it became."""
 
     index: int
-    source_rows: int  # COUNT(*) in the transaction that read the rows
+    source_rows: int  # counted by the server in the transaction that read the rows
     read_rows: int
     position: Position
     nulls: dict[str, int]  # lake column -> rows in which it is NULL

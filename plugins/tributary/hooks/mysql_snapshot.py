@@ -22,6 +22,8 @@ from tributary.hooks.read_ahead import read_ahead
 READ_AHEAD_BYTES = 64 << 20
 # A function's result is longer than max_allowed_packet; the server then sends NULL.
 _CUT_VALUE = "1301"
+# Of the statement before it.
+_FOUND_ROWS = "SELECT FOUND_ROWS() AS n"
 
 
 class Snapshot:
@@ -36,6 +38,7 @@ class Snapshot:
         if not opened:
             open_transaction(session)
         self.position = read_position(session)
+        self._sent: int | None = None
 
     @property
     def connection_id(self) -> int:
@@ -46,6 +49,13 @@ class Snapshot:
         """How many rows the query has in this snapshot."""
         rows = self._session.rows(query.count_sql, query.values, doing=f"count {query.table.name}")
         return int(rows[0]["n"] or 0)
+
+    def count_of_read(self, query: Query) -> int:
+        """How many rows the query has in this snapshot, after `stream` gave all of them: the server's own count of what it sent.
+
+        It costs nothing where another scan would cost a fifth of reading. Servers that have no such count are asked with another scan.
+        """
+        return self.count(query) if self._sent is None else self._sent
 
     def ask(self, sql: str, *, doing: str) -> list[Row]:
         """A small result that is seen at the snapshot's moment, as text by column name; the statement is taken as it stands."""
@@ -63,6 +73,7 @@ class Snapshot:
             no batch with it is yielded.
         :raises SourceUnavailable: where the server ends the result early; what came before is then not the whole.
         """
+        self._sent = None
         names = [column.name for column in query.columns]
         keys = [names.index(name) for name in query.table.primary_key if name in names and name not in query.masked]
         reading = self._session.stream(
@@ -77,7 +88,16 @@ class Snapshot:
                         tally.add(dict(zip(names, batch.checksums, strict=True)), batch.invalid)
                     yield pa.RecordBatch.from_arrays(pa.record_batch(batch).columns, schema=schema)
             if stream.warnings:
+                # Asking for them replaces the count.
                 self._refuse_cut(query)
+            else:
+                self._sent = self._found_rows()
+
+    def _found_rows(self) -> int | None:
+        try:
+            return int(self._session.rows(_FOUND_ROWS)[0]["n"] or 0)
+        except SourceError:  # MySQL means to remove the function; it is deprecated since 8.0.17
+            return None
 
     def _refuse_cut(self, query: Query) -> None:
         """The server answers with a warning, and keeps the first ones only (max_error_count)."""

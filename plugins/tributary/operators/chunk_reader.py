@@ -40,11 +40,14 @@ class ChunkReader:
         self._broken: set[int] = set()  # chunks whose record names a part that is not whole any more
 
     def read(self, snapshot: Snapshot, chunk: Chunk) -> ReadChunk:
-        """Count and read a chunk in a snapshot, mask it, write it as one part, and record it where a retry may use it.
+        """Read a chunk in a snapshot, mask it, write it as one part, and record it where a retry may use it.
+
+        The server counts its rows in the same snapshot: while it sends them, or before, where the table may change meanwhile.
 
         :raises CheckError: where other rows were read than the same snapshot counted.
         """
         from tributary.core.select import chunk_query
+        from tributary.core.source_table import TRANSACTIONAL_ENGINES
         from tributary.core.tally import Tally, to_hex
         from tributary.core.types import lake_schema, source_schema
         from tributary.hooks.checksums import checksums
@@ -66,10 +69,11 @@ class ChunkReader:
                 yield result
                 del result
 
-        source_rows = snapshot.count(query)
+        counted = None if plan.table.engine in TRANSACTIONAL_ENGINES else snapshot.count(query)
         batches = masked(snapshot.stream(query, source_schema(query.columns, query.policies), plan.contract.extract.batch_rows, tally))
         key = part_key(plan, chunk, self.attempt)
         written = self.lake.write_part(key, lake_schema(plan.table.columns, plan.contract.columns), batches)
+        source_rows = snapshot.count_of_read(query) if counted is None else counted
         if not source_rows == read_rows == written.rows:
             raise CheckError(
                 f"{plan.dataset} {label([chunk])}: the source counted {source_rows:,} rows, {read_rows:,} were read and {written.rows:,} "

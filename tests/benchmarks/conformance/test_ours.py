@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from benchmarks.conformance.case import under_policy
 from benchmarks.conformance.compare import Outcome
 from benchmarks.conformance.layout import MARIADB_OPTIONS, all_tables, create, single_tables
 from benchmarks.conformance.ours import Ours, connections
@@ -39,6 +40,24 @@ def test_the_page_says_what_our_path_does(ours: Ours) -> None:
     documented = our_verdicts(PAGE.read_text("utf-8"))
     changed = {name: (documented.get(name), outcome) for name, outcome in found.items() if outcome.verdict != documented.get(name)}
     assert not changed, "run ./lake conformance --docs and commit the page"
+
+
+@pytest.mark.services
+def test_policies_store_what_they_say(ours: Ours) -> None:
+    found = {(policy, name): outcome for policy, name, outcome in ours.under_policies("mariadb")}
+    assert len(found) == 2 * sum(name.startswith("invalid") for name in CASES)
+    assert set(found.values()) == {Outcome("exact")}
+
+
+@pytest.mark.services
+def test_a_policy_that_stores_something_else_is_seen(ours: Ours, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: what should be NULL is expected to be a text, and the other way round."""
+    monkeypatch.setattr("benchmarks.conformance.ours.POLICIES", ("null",))
+    monkeypatch.setattr("benchmarks.conformance.ours.under_policy", lambda case, _: under_policy(case, "string"))
+    assert next(ours.under_policies("mariadb"))[2].verdict == "wrong"
+    monkeypatch.setattr("benchmarks.conformance.ours.POLICIES", ("string",))
+    monkeypatch.setattr("benchmarks.conformance.ours.under_policy", lambda case, _: under_policy(case, "null"))
+    assert next(ours.under_policies("mariadb"))[2].verdict == "wrong"
 
 
 @pytest.mark.services

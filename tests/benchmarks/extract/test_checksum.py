@@ -11,7 +11,7 @@ from benchmarks.extract.checksum import checksum, inexact_types
 from benchmarks.extract.shape import INTEGERS, LINEITEM, TEXTS, Shape
 
 SHAPE = Shape(
-    "t", "three columns", {"id": ("INT", "INTEGER"), "d": ("DECIMAL(9,2)", "DECIMAL(9,2)"), "s": ("TEXT", "VARCHAR")}, "id", 3, ""
+    "t", "three columns", {"id": ("INT", "INTEGER"), "d": ("DECIMAL(9,2)", "DECIMAL(9,2)"), "s": ("TEXT", "VARCHAR")}, "id", 3, "", 8
 )
 WHOLE = "SELECT * FROM (VALUES (1, 0.10::DECIMAL(9,2), 'a'), (2, 0.04, NULL), (3, -1.50, '')) t(id, d, s)"
 

@@ -55,10 +55,15 @@ def test_two_rounds_are_too_few() -> None:
 
 
 def test_memory_is_judged_above_an_idle_process_and_by_the_largest_value() -> None:
-    assert judge_memory("narrow", run(1, peak=355, idle=100), 44).met
-    assert not judge_memory("narrow", run(1, peak=357, idle=100), 44).met
-    assert judge_memory("blobs", run(1, peak=600, idle=100), 64 * 2**20).met
-    assert not judge_memory("blobs", run(1, peak=613, idle=100), 64 * 2**20).met
+    assert judge_memory("narrow", [run(1, peak=355, idle=100)], 44).met
+    assert not judge_memory("narrow", [run(1, peak=200), run(1, peak=357, idle=100)], 44).met
+    assert judge_memory("blobs", [run(1, peak=600, idle=100)], 64 * 2**20).met
+    assert not judge_memory("blobs", [run(1, peak=613, idle=100)], 64 * 2**20).met
+
+
+def test_what_was_not_measured_meets_no_bound_of_memory() -> None:
+    assert judge_memory("narrow", [], 44).why == "did not run"
+    assert not judge_memory("narrow", [run(1)], 44, "it died").met
 
 
 def test_every_contestant_begins_a_round() -> None:

@@ -25,9 +25,9 @@ serve(work, answers)
 """
 
 
-def run(code: str, tmp_path: Path, **asked: int) -> Run:
+def run(code: str, tmp_path: Path, limit_s: float = 30, **asked: int) -> Run:
     command = [sys.executable, "-c", code]
-    return measured(command, asked, ENVIRONMENT, log=tmp_path / "log", server_pid=os.getpid(), s3_pid=os.getpid())
+    return measured(command, asked, ENVIRONMENT, log=tmp_path / "log", server_pid=os.getpid(), s3_pid=os.getpid(), limit_s=limit_s)
 
 
 def test_the_peak_and_the_processor_are_those_of_the_process(tmp_path: Path) -> None:
@@ -43,6 +43,15 @@ def test_a_process_that_dies_is_a_failure_with_its_words(tmp_path: Path) -> None
         run(WORKER.replace("held = bytearray", "raise RuntimeError('no such table'); held = bytearray"), tmp_path, mib=1)
     with pytest.raises(RunFailed, match="the process died: it said nothing"):
         run("import os; os._exit(3)", tmp_path)
+
+
+def test_a_process_that_works_too_long_is_killed(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    sleeps = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60); held = bytearray"
+    with pytest.raises(RunFailed, match="no answer in 1 s"):
+        run(WORKER.replace("held = bytearray", sleeps), tmp_path, limit_s=1, mib=1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 def test_a_process_that_hangs_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

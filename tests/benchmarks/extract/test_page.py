@@ -10,27 +10,30 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.extract.figures import FLOOR, OURS, Contestant, judge_memory
+from benchmarks.extract.figures import FLOOR, OURS, Contestant
 from benchmarks.extract.machine import Machine, describe
 from benchmarks.extract.measure import Run
 from benchmarks.extract.page import page, verdicts
 from benchmarks.extract.plot import plot
-from benchmarks.extract.run import CONTESTANTS, Measured, Results
+from benchmarks.extract.results import MEMORY, Measured, Peak, Results
+from benchmarks.extract.run import CONTESTANTS
 from benchmarks.extract.shape import INTEGERS, LINEITEM
 
-MACHINE = Machine("A processor", 2, 24.0, "Linux 6, Python 3.11", 0.1, {"server": "MariaDB 10.11"}, "2026-01-01")
+MACHINE = Machine("A processor", 2, 24.0, "Linux 6, Python 3.11", {"server": "MariaDB 10.11"})
 IDLE = Run(1.0, 1, 1, 1, peak_mib=500, idle_mib=200)
 
 
 @pytest.fixture
 def results() -> Results:
-    shapes = []
+    shapes = {}
     for shape in (LINEITEM, INTEGERS):
-        found = {name: Contestant(name, [Run(2.0 + at, 1, 1, 1, 100, 50, bytes=10**9)] * 3) for at, name in enumerate(CONTESTANTS)}
+        found = {
+            name: Contestant(name, [Run(2.0 + at, 1, 1, 1, 100, 50, bytes=10**9)] * 3, rounds=3) for at, name in enumerate(CONTESTANTS)
+        }
         found["ConnectorX"].problem = "other values in l_tax"
         found["SqlToS3Operator"].notes.append("4 DECIMAL columns came as DOUBLE")
-        shapes.append(Measured(shape, 6_000_000, found))
-    return Results(1.0, 3, MACHINE, shapes, [("blobs", IDLE, judge_memory("blobs", IDLE, 44))])
+        shapes[shape.name] = Measured(shape, 6_000_000, 3, "2026-01-01", 0.1, found)
+    return Results(1.0, MACHINE, shapes, [Peak("blobs", 44, IDLE)], memory_is_done=True)
 
 
 def test_the_page_has_every_contestant_and_names_losses(results: Results) -> None:
@@ -40,7 +43,7 @@ def test_the_page_has_every_contestant_and_names_losses(results: Results) -> Non
     assert "| SqlToS3Operator | 5.00 | 2.50 | 1.67 |" in text
     assert "| 4 DECIMAL columns came as DOUBLE |" in text
     assert "| Tributary ÷ floor ≤ 1.3 | 1.50 | **missed** |" in text
-    assert "| blobs | 200 | 500 | 300 |" in text
+    assert "| blobs | 1.0 | 200 | 500 | 300 |" in text
 
 
 def test_another_result_has_no_figure_anywhere(results: Results) -> None:
@@ -51,10 +54,18 @@ def test_another_result_has_no_figure_anywhere(results: Results) -> None:
 
 
 def test_bars_are_those_of_lineitem_and_of_memory(results: Results) -> None:
-    assert len(verdicts(results)) == 6
-    assert not verdicts(results)[-1].met
-    results.shapes.pop(0)
+    assert [verdict.bar.partition(",")[0] for verdict in verdicts(results)[5:]] == ["memory above idle"] * 3
+    assert [verdict.met for verdict in verdicts(results)[5:]] == [True, True, False]
+    assert [verdict.bar for verdict in verdicts(results, ["integers"])] == ["memory above idle, integers in 3 rounds ≤ 256 MiB"]
+    assert [verdict.bar for verdict in verdicts(results, [MEMORY])] == ["memory above idle, blobs ≤ 256 MiB"]
+    results.shapes.pop("lineitem")
     assert [verdict.why for verdict in verdicts(results)[:2]] == ["Tributary did not run", "Tributary, file did not run"]
+
+
+def test_a_peak_of_a_run_that_lost_rows_meets_no_bar(results: Results) -> None:
+    results.memory[0].problem = "7 rows instead of 8"
+    assert "| blobs | – | – | – | 7 rows instead of 8 |" in page(results)
+    assert verdicts(results, [MEMORY])[0].value is None
 
 
 def test_the_plot_is_svg_with_a_bar_for_each_figure(results: Results) -> None:

@@ -29,6 +29,7 @@ COMMANDS = {
     "check": "Are contracts, sources and lake fit to run? Each with the fix where they are not.",
     "plan": "What a run would read; writes nothing.",
     "verify": "Is the lake equal to its source, row by row? Names every key that differs.",
+    "certificate": "What one publish put into the lake, from where, and what was proved about it.",
     "query": "Read the lake with SQL.",
     "docs": "Write the generated files of docs/; --check fails where they are stale.",
     "traffic": "Keep writing to the sample shop as its application would, until Ctrl-C.",

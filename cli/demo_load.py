@@ -131,7 +131,7 @@ class Loading:
 
         for name in WINDOWED:
             contract = self._contracts[name]
-            windows = [window for window, _ in certified(LakeHook(contract.lake.connection), contract)]
+            windows = [one.window for one in certified(LakeHook(contract.lake.connection), contract)]
             missing = {day for day, _ in self.window.days(contract.zone)} - whole_days(contract, windows)
             if missing:
                 listed = ", ".join(map(str, sorted(missing)[:5]))

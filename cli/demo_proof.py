@@ -88,7 +88,7 @@ def _windowed(
     bounds = {name: at if is_zoned else at.replace(tzinfo=None) for name, at in (("start", window.start), ("end", window.end))}
     return Proof(
         dataset=name,
-        days=len(whole_days(contract, [certificate for certificate, _ in certified(lake, contract)])),
+        days=len(whole_days(contract, [one.window for one in certified(lake, contract)])),
         source_rows=source_rows,
         lake_rows=_number(duckdb, sql, bounds) if name in tables else 0,
         size_bytes=_size(lake, tables.get(name)),
@@ -153,7 +153,7 @@ def _speed(contract: Contract, since: datetime) -> int | None:
     ledger = Ledger(contract)
     ledger.read()
     fresh = [certificate for certificate in ledger.newest.values() if certificate.published_at >= since]
-    seconds = sum(certificate.extract_seconds for certificate in fresh)
+    seconds = sum(certificate.seconds.extract for certificate in fresh)
     return round(sum(certificate.source_rows for certificate in fresh) / seconds) if seconds else None
 
 

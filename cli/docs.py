@@ -21,7 +21,8 @@ def docs(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file is stale.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the names of the files written, as JSON.")] = False,
 ) -> None:
-    """Write docs/contract.schema.json (editors complete and check contracts with it), docs/dags.md (datasets), errors.md, types.md.
+    """Write the files of docs/ that the code and the contracts make: contract.schema.json (editors complete and check contracts with it),
+    dags.md (datasets), certificates.md, errors.md, types.md.
 
     Example: ./lake docs --check
     """
@@ -45,10 +46,12 @@ def generated() -> dict[Path, str]:
 
     :raises ContractError: where a contract is broken.
     """
+    from cli.certificates_page import certificates_page
     from cli.types_page import types_page
 
     folder = REPOSITORY / "docs"
     return {
+        folder / "certificates.md": certificates_page(folder),
         folder / "contract.schema.json": contract_schema(),
         folder / "dags.md": dag_index(),
         folder / "errors.md": catalogue(),

@@ -99,7 +99,7 @@ def _status(contract: Contract, count_rows: bool) -> DatasetStatus:
     certificates = list(certified(hook, contract))
     if not certificates:
         return DatasetStatus(contract.dataset, contract.mode)
-    windows = [window for window, _ in certificates]
+    windows = [one.window for one in certificates]
     first, until = min(window.start for window in windows), max(window.end for window in windows)
     return DatasetStatus(
         dataset=contract.dataset,
@@ -108,14 +108,23 @@ def _status(contract: Contract, count_rows: bool) -> DatasetStatus:
         last_day=(until - timedelta(microseconds=1)).astimezone(contract.zone).date(),
         days=len(whole_days(contract, windows)),
         rows=_rows(hook, contract.dataset) if count_rows else None,
-        newest_publish=max(at for _, at in certificates),
+        newest_publish=max(one.written_at for one in certificates),
         # A snapshot of a day that is over cannot be taken any more, so its absence is no gap that anybody could fill.
         gaps=() if contract.mode == "snapshot" else tuple(gaps(windows, start=contract.start_at, zone=contract.zone)),
     )
 
 
-def certified(hook: LakeHook, contract: Contract) -> Iterator[tuple[Window, datetime]]:
-    """Window and time (UTC) of every certificate, from the keys alone: a dataset of years has thousands."""
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A certificate as its object shows it, unread."""
+
+    window: Window
+    written_at: datetime  # the store's clock, UTC
+    key: str
+
+
+def certified(hook: LakeHook, contract: Contract) -> Iterator[Certified]:
+    """Every certificate, from the keys alone: a dataset of years has thousands."""
     from tributary.core.keys import DatasetKeys
     from tributary.core.window import Window
 
@@ -124,7 +133,7 @@ def certified(hook: LakeHook, contract: Contract) -> Iterator[tuple[Window, date
         for page in hook.client.get_paginator("list_objects_v2").paginate(Bucket=hook.bucket, Prefix=prefix):
             for entry in page.get("Contents", ()):
                 label = entry["Key"].removeprefix(prefix).partition("/")[0]
-                yield Window.from_label(label), entry["LastModified"]
+                yield Certified(Window.from_label(label), entry["LastModified"], entry["Key"])
 
 
 def whole_days(contract: Contract, windows: Sequence[Window]) -> set[date]:

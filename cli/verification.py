@@ -106,7 +106,7 @@ class Verification:
         started = time.monotonic()
         contract = self._contract
         # In this order: what is certified is in the version, and what the version holds was at the source before the snapshot.
-        self._certified = union(window for window, _ in certified(self._hook, contract))
+        self._certified = union(one.window for one in certified(self._hook, contract))
         version = pinned(self._hook, contract)
         if not self._certified or version is None:
             raise CommandError(f"{contract.dataset} was never published, so there is nothing to compare; run its DAG, or see ./lake status")

@@ -22,8 +22,8 @@ from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan, chunks
 from tributary.core.position import Position
 from tributary.core.source_table import SourceTable
-from tributary.core.staged import Extracted, Part, Read, ReadChunk, Staged
-from tributary.core.tally import to_hex
+from tributary.core.staged import Contents, Extracted, Part, Read, ReadChunk, Staged
+from tributary.core.tally import counted, to_hex
 from tributary.core.window import Window
 from tributary.hooks.checksums import checksums
 from tributary.hooks.lake import LakeHook
@@ -118,8 +118,8 @@ class Lake:
 
     def part(
         self, rows: Sequence[Row], *, day: date | None, attempt: str, number: int, schema: pa.Schema | None = None, key: str | None = None
-    ) -> tuple[Part, dict[str, int]]:
-        """Write one part where extract would."""
+    ) -> tuple[Part, Contents]:
+        """Write one part where extract would; with what was counted of its rows."""
         schema = schema or self.schema
         if key is None:
             final = self.contract.format == "delta" and self.contract.mode != "merge"
@@ -127,7 +127,9 @@ class Lake:
             key = self.keys.delta_part(column, day, attempt, number) if final else self.keys.run_part("test", attempt, number)
         batches = [pa.record_batch(list(self.columns(rows, schema).values()), schema=schema)] if rows else []
         written = self.hook.write_part(key, schema, batches)
-        return Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day), written.nulls
+        part = Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day, etag=written.etag)
+        sums = to_hex(checksums(self.columns(rows, schema))) if rows else {}
+        return part, Contents(nulls=written.nulls, checksums=sums)
 
     def columns(self, rows: Sequence[Row], schema: pa.Schema | None = None) -> dict[str, pa.Array]:
         """The rows as Arrow columns by name."""
@@ -146,11 +148,12 @@ class Lake:
         rows, attempt = list(rows), attempt or str(uuid4())
         pieces = chunks(self.contract, window)
         positions = [position(source)] * len(pieces) if isinstance(source, int) else [position(number) for number in source]
-        parts, nulls = [], {}
+        parts, contents = [], {}
         for chunk in pieces:
             mine = [row for row in rows if chunk.window is None or self._in(row, chunk.window)]
-            part, nulls = self.part(mine, day=chunk.partition, attempt=attempt, number=chunk.index, schema=schema)
+            part, held = self.part(mine, day=chunk.partition, attempt=attempt, number=chunk.index, schema=schema)
             parts.append(part)
+            contents[part.key] = held
         plan = self.plan(window)
         staged = Staged(
             attempt=attempt,
@@ -161,8 +164,9 @@ class Lake:
             source_rows=len(rows),
             lake_rows=sum(part.rows for part in parts),
             size_bytes=sum(part.size_bytes for part in parts),
-            nulls=nulls,
+            nulls=counted(each.nulls for each in contents.values()),
             parts=tuple(parts),
+            contents=contents,
             extract_seconds=1.0,
         )
         return staged, plan
@@ -201,17 +205,16 @@ class Lake:
             for chunk in pieces:
                 mine = [row for row in rows if chunk.window is None or self._in(row, chunk.window)]
                 key = part_key(plan, chunk, attempt)
-                part, nulls = self.part(mine, day=chunk.partition, attempt=attempt, number=chunk.index, schema=schema, key=key)
-                sums = to_hex(checksums(self.columns(mine, schema))) if mine else {}
+                part, contents = self.part(mine, day=chunk.partition, attempt=attempt, number=chunk.index, schema=schema, key=key)
                 read.append(
                     ReadChunk(
                         index=chunk.index,
                         source_rows=len(mine),
                         read_rows=len(mine),
                         position=position(source),
-                        nulls=nulls,
+                        nulls=contents.nulls,
                         part=part,
-                        checksums=sums,
+                        checksums=contents.checksums,
                     )
                 )
             manifest = Extracted(attempt=attempt, plan_hash=plan.hash, group=group, chunks=tuple(read), seconds=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -60,6 +61,40 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
         if not target.startswith(("http://", "https://", "#")):
             assert (page.parent / target.partition("#")[0]).exists(), f"{page.name} links to {target}"
+
+
+PROMISES = (ROOT / "docs" / "delivery.md").read_text("utf-8")
+
+
+def named_tests() -> set[str]:
+    """Every test function of tests/, wherever it is."""
+    trees = (ast.walk(ast.parse(file.read_text("utf-8"))) for file in (ROOT / "tests").rglob("test_*.py"))
+    return {node.name for tree in trees for node in tree if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+def unproved(page: str, known: set[str]) -> list[str]:
+    """Promises whose proof or control names no test, or one that does not exist."""
+    tables = re.findall(r"^\| promise .*\n\| --- .*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    promises = [[cell.strip() for cell in line.strip("|").split("|")] for table in tables for line in table.splitlines()]
+    assert len(promises) > 20, "the pattern found nothing"
+    wrong = []
+    for promise, *_, proof, control in promises:
+        for cell in (proof, control):
+            names = set(re.findall(r"`(\w+)`", cell))
+            if not names or names - known:
+                wrong.append(promise)
+    return wrong
+
+
+def test_every_promise_names_a_test_that_exists_and_its_control() -> None:
+    assert not unproved(PROMISES, named_tests())
+
+
+def test_a_promise_without_a_test_is_seen() -> None:
+    """Negative control: one name with a letter too many, one control left out."""
+    known = named_tests()
+    assert unproved(PROMISES.replace("`test_ours_loses_no_row`", "`test_ours_loses_no_rows`"), known)
+    assert unproved(PROMISES.replace("`test_without_the_audit_the_row_stays_lost`", ""), known)
 
 
 def test_files_that_the_readme_names_are_there() -> None:

@@ -1,7 +1,8 @@
+import json
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from tributary.core.certificate import gaps
+from tributary.core.certificate import Certificate, gaps
 from tributary.core.window import Window
 
 ZONE = ZoneInfo("UTC")
@@ -28,3 +29,17 @@ def test_overlapping_windows_leave_no_gap() -> None:
 def test_what_came_before_the_start_does_not_count() -> None:
     assert gaps([Window(datetime(2025, 12, 1, tzinfo=UTC), START)], start=START, zone=ZONE) == []
     assert gaps([], start=START, zone=ZONE) == []
+
+
+def test_a_certificate_of_an_older_version_can_still_be_read() -> None:
+    """They are kept for ever; this one has what they had before bounds, chunks and ETags."""
+    old = {
+        "dataset": "d", "mode": "append", "format": "delta", "window": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"},
+        "outcome": "published", "guarantee": "exact", "labels": [], "source_rows": 1, "lake_rows": 1, "size_bytes": 9, "nulls": {"id": 0},
+        "position": {"server": "s", "version": "10.11", "read_at": "2026-01-02T00:00:00Z"}, "checks": [], "attempt": "a", "run_id": "r",
+        "parts": [{"key": "k", "rows": 1, "size_bytes": 9, "partition": "2026-01-01"}], "plan_hash": "p", "contract_hash": "c",
+        "schema_fingerprint": "f", "lake_version": "1", "published_at": "2026-01-02T00:00:00Z", "extract_seconds": 1.5,
+    }  # fmt: skip
+    found = Certificate.from_json(json.dumps(old).encode())
+    assert (found.seconds.extract, found.seconds.wait, found.parts[0].etag, found.chunks) == (1.5, None, "", ())
+    assert Certificate.from_json(found.to_json()) == found

@@ -11,6 +11,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from tests.lake_support import Lake, at, context, contract, days
 from tributary.core.certificate import Certificate
+from tributary.core.staged import Staged
+from tributary.core.versions import versions
 from tributary.core.window import Window
 from tributary.hooks.lake import LakeHook
 from tributary.operators.check import CheckOperator
@@ -53,6 +55,15 @@ def test_each_mode_and_format_publishes_and_certifies(hook: LakeHook, mode: str,
     [certificate] = certificates(lake)
     assert (certificate.outcome, certificate.source_rows, certificate.lake_rows, certificate.window) == ("published", 3, 3, days(1, 2))
     assert (certificate.mode, certificate.format, certificate.lake_version) == (mode, fmt, returned["lake_version"])
+    [part] = certificate.parts
+    head = hook.client.head_object(Bucket=hook.bucket, Key=part.key)
+    assert (part.etag, part.size_bytes, part.rows) == (head["ETag"], head["ContentLength"], 3)
+    assert [(chunk.window, chunk.rows) for chunk in certificate.chunks] == [(None if mode == "snapshot" else days(1, 2), 3)]
+    assert (certificate.certify, certificate.checksums.keys()) == ("checksum", set(lake.schema.names))
+    assert certificate.versions == versions()
+    assert certificate.seconds.extract == 0.5
+    assert certificate.seconds.check
+    assert certificate.seconds.publish
     assert returned == {
         "outcome": "published",
         "rows": 3,
@@ -125,6 +136,28 @@ def test_a_superseded_run_is_certified_and_sends_its_events(lake: Lake) -> None:
     assert sorted(c.outcome for c in certificates(lake)) == ["published", "superseded"]
     assert late["outlet_events"][publish.outlets[1]].partition_keys == {"2026-01-01"}
     assert lake.per_day() == {"2026-01-01": 3}
+
+
+@pytest.mark.parametrize(("mode", "fmt"), FORMATS)
+def test_a_part_that_was_overwritten_after_the_check_stops_the_publish(hook: LakeHook, mode: str, fmt: str) -> None:
+    """Negative control: as many bytes, a value that the check has not seen."""
+    lake = Lake(hook, contract(mode, fmt))
+    rows = lake.append_rows(1, 3)
+    if mode == "merge":
+        rows = [(number, at(1).replace(tzinfo=days(1, 2).start.tzinfo), at(1), "x", b"", None) for number in range(3)]
+    key = staged_key(lake, days(1, 2), rows)
+    [part] = lake.hook.get_record(key, Staged).parts
+    body = lake.hook.client.get_object(Bucket=lake.hook.bucket, Key=part.key)["Body"].read()
+    lake.hook.client.put_object(Bucket=lake.hook.bucket, Key=part.key, Body=body[:-20] + bytes(8) + body[-12:])
+    with pytest.raises(AirflowFailException, match=r"was overwritten after it was written: ETag .* nothing was published"):
+        operator(lake, key).execute(context())
+    assert certificates(lake) == []
+    lake.hook.client.delete_object(Bucket=lake.hook.bucket, Key=part.key)
+    with pytest.raises(AirflowFailException, match="is gone since it was written"):
+        operator(lake, key).execute(context())
+    # The same bytes once more, and it goes on: an ETag is that of the content.
+    lake.hook.client.put_object(Bucket=lake.hook.bucket, Key=part.key, Body=body)
+    assert operator(lake, key).execute(context())["rows"] == 3
 
 
 def test_lost_rows_stop_the_run_unless_it_allows_them(lake: Lake) -> None:

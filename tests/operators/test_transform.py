@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from tests.lake_support import APPEND, Extract, Lake, at, context, contract, days
+from tributary.core.bounds import Bounds
 from tributary.core.errors import ContractError
 from tributary.core.staged import Transformed
 from tributary.hooks import lake_sql
@@ -45,7 +46,8 @@ def test_each_day_becomes_one_part_at_its_final_place(lake: Lake) -> None:
     assert [(part.partition, part.rows) for part in manifest.parts] == [(date(2026, 1, 1), 3), (date(2026, 1, 2), 0), (date(2026, 1, 3), 2)]
     assert all(part.key.startswith(f"{lake.keys.table}/created_date={part.partition}/part-{manifest.attempt}") for part in manifest.parts)
     assert read(lake, manifest)[0] == (1000, at(1), Decimal("1.50"), Decimal("3.00"))
-    assert manifest.nulls == {"id": 0, "created_at": 0, "amount": 0, "twice": 0}
+    assert [each.nulls for each in manifest.contents] == [{"id": 0, "created_at": 0, "amount": 0, "twice": 0}] * 3
+    assert manifest.bounds["twice"] == Bounds(kind="number", min="3.00", max="3.00")
 
 
 def test_an_aggregate_of_append_sees_one_day_at_a_time(lake: Lake) -> None:
@@ -111,3 +113,15 @@ def test_a_query_that_cannot_be_published_is_refused(lake: Lake, sql: str, messa
         transform(lake, extract)
     with pytest.raises(AirflowFailException):
         operator(extract).execute(context())
+
+
+def test_where_a_column_is_masked_no_text_shows_its_bounds(hook: LakeHook) -> None:
+    """A masked value may come back under another name; numbers and times cannot be one."""
+    sql = "SELECT *, 'canary' AS renamed FROM extracted"
+    for columns, expected in (
+        ({}, {"id", "created_at", "amount", "renamed"}),
+        ({"secret": {"mask": "hash"}}, {"id", "created_at", "amount"}),
+    ):
+        lake = Lake(hook, contract("append", columns=columns))
+        manifest = transform(lake, lake.extract(days(1, 2), lake.append_rows(1, 3), transform_sql=sql))
+        assert manifest.bounds.keys() == expected

@@ -62,6 +62,7 @@ class Step:
             run_type="scheduled", conf={}, data_interval_start=end - timedelta(days=1), data_interval_end=end, run_after=datetime.now(UTC)
         )
         self.context = context(dag_run=run)
+        self.resumed_with: dict[str, Any] = {}
 
     def run(self) -> dict[str, Any]:
         result: dict[str, Any] = self.operator.execute(self.context)
@@ -71,6 +72,7 @@ class Step:
         """The trigger, as the triggerer makes it."""
         with pytest.raises(TaskDeferred) as found:
             self.run()
+        self.resumed_with = found.value.kwargs or {}
         path, arguments = found.value.trigger.serialize()
         assert path == "tributary.triggers.safe_window.SafeWindowTrigger"
         return SafeWindowTrigger(**{**arguments, "poll_s": 0.1})
@@ -84,7 +86,7 @@ class Step:
                 return payload
             raise AssertionError("the trigger ended without an event")
 
-        result: dict[str, Any] = self.operator.resume(self.context, asyncio.run(event()))
+        result: dict[str, Any] = self.operator.resume(self.context, asyncio.run(event()), **self.resumed_with)
         return result
 
 
@@ -106,7 +108,9 @@ def test_it_goes_on_when_the_writer_has_ended_and_not_for_the_next_one(source: S
     with writer.cursor() as cursor:  # the same connection writes on; its stamps lie beyond the window
         cursor.execute("DO SLEEP(1.1)")
         cursor.execute("INSERT INTO t VALUES ()")
-    assert step.resume(trigger)["guarantee"] == "exact"
+    result = step.resume(trigger)
+    assert result["guarantee"] == "exact"
+    assert result["seconds"] > 1.1, "from the first look, and not from the last"
     # A task that starts only now cannot tell it from one that wrote before, and waits for it.
     with pytest.raises(TaskDeferred):
         step.run()

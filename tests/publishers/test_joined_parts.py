@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import date
+from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 
 from tests.lake_support import Lake, contract, days
-from tributary.core.errors import LakeUnavailable
+from tributary.core.errors import CheckError, LakeUnavailable
 from tributary.core.plan import Plan
-from tributary.core.staged import Staged
+from tributary.core.staged import Part, Staged
 from tributary.hooks.lake import LakeHook
 from tributary.publishers import joined_parts
 
@@ -27,12 +30,13 @@ def in_chunks(lake: Lake, sizes: tuple[int, ...]) -> tuple[Staged, Plan]:
     """The first day in chunks of these sizes, the second in one."""
     rows = lake.append_rows(1, sum(sizes))
     staged, plan = lake.stage(days(1, 3), [*rows, *lake.append_rows(2, 4)], 10)
-    parts, at = [], 0
+    parts, contents, at = [], dict(staged.contents), 0
     for number, size in enumerate(sizes):
-        part, _ = lake.part(rows[at : at + size], day=FIRST, attempt=staged.attempt, number=100 + number)
+        part, contents[part.key] = lake.part(rows[at : at + size], day=FIRST, attempt=staged.attempt, number=100 + number)
         parts.append(part)
         at += size
-    return staged.model_copy(update={"parts": (*parts, *(part for part in staged.parts if part.partition == SECOND))}), plan
+    rest = (part for part in staged.parts if part.partition == SECOND)
+    return staged.model_copy(update={"parts": (*parts, *rest), "contents": contents}), plan
 
 
 def test_parts_of_one_day_become_its_object(lake: Lake) -> None:
@@ -62,5 +66,21 @@ def test_a_join_that_loses_rows_publishes_nothing(lake: Lake, monkeypatch: pytes
     whole = joined_parts._batches
     monkeypatch.setattr(joined_parts, "_batches", lambda hook, parts: whole(hook, parts[1:]))
     with pytest.raises(LakeUnavailable, match="got 5 rows of 2 parts that hold 8"):
+        lake.publisher.publish(staged, plan)
+    assert not list(lake.hook.list_keys(lake.keys.table))
+
+
+def test_a_join_that_changes_a_value_publishes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: as many rows, one of them with another amount."""
+    staged, plan = in_chunks(lake, (3, 5))
+    whole = joined_parts._batches
+
+    def wrong(hook: LakeHook, parts: Sequence[Part]) -> Iterator[pa.RecordBatch]:
+        for batch in whole(hook, parts):
+            amounts = [Decimal("9.99"), *batch.column("amount").to_pylist()[1:]]
+            yield batch.set_column(2, batch.schema.field("amount"), pa.array(amounts, batch.schema.field("amount").type))
+
+    monkeypatch.setattr(joined_parts, "_batches", wrong)
+    with pytest.raises(CheckError, match="column amount holds other values than were read"):
         lake.publisher.publish(staged, plan)
     assert not list(lake.hook.list_keys(lake.keys.table))

@@ -33,6 +33,7 @@ from tributary.core.window import Window, last_closed, midnight
 
 Mode = Literal["append", "merge", "snapshot"]
 Format = Literal["delta", "parquet"]
+Certify = Literal["count", "checksum", "source"]
 
 
 class Contract(Strict):
@@ -58,6 +59,11 @@ class Contract(Strict):
     wait: Wait = Wait()
     audit: Audit = Audit()
     extract: Extract = Extract()
+    certify: Certify = Field(
+        "checksum",
+        description="what a publish proves · count: as many rows and NULLs are in the written files as the source counted · checksum: and "
+        "every value is the one that the reader decoded · source: and the server computes the same checksum of each column itself",
+    )
     dag: Literal["generated", "custom"] = Field(
         "generated", description="custom: a file of yours in dags/ wires the operators, and no DAG is generated"
     )

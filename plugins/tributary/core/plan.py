@@ -47,6 +47,8 @@ class Plan(Record):
     consistency: Consistency = "per_chunk"  # exact: all chunks are read at one moment, by one task
     labels: tuple[str, ...] = ()  # what a reader of the certificate should know, such as why the guarantee is reduced
     audits: tuple[Audited, ...] = ()  # windows of earlier runs; those with more rows than before are among the chunks
+    wait_seconds: float | None = None  # that the run waited until its window was safe
+    plan_seconds: float | None = None
     transform_sql: str | None = None
     checks_sql: str | None = None
 

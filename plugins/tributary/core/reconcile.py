@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from tributary.core.errors import CheckError
 from tributary.core.plan import Plan
-from tributary.core.staged import Extracted, Part, ReadChunk
+from tributary.core.staged import Contents, Extracted, Part, ReadChunk
+
+# Problems that a message names; a store that lost a disk has thousands.
+SHOWN = 20
 
 
 def all_chunks(plan: Plan, manifests: Sequence[Extracted]) -> tuple[ReadChunk, ...]:
@@ -31,48 +34,67 @@ def all_chunks(plan: Plan, manifests: Sequence[Extracted]) -> tuple[ReadChunk, .
         for chunk in chunks
         if not chunk.source_rows == chunk.read_rows == chunk.part.rows
     ]
-    if problems:
-        raise CheckError(f"{plan.dataset} {plan.window}: {'; '.join(problems)}; nothing was published. Clear the task 'plan' to read anew")
+    _refuse(f"{plan.dataset} {plan.window}", problems)
     return tuple(chunks)
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What an independent reader found in the parts."""
+    """What an independent reader found in the parts, by object key."""
 
-    rows: Mapping[str, int]  # object key -> rows
-    nulls: Mapping[str, int]  # column -> rows in which it is NULL
-    checksums: Mapping[str, str]  # column -> order-free checksum; columns of nested types have none
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was counted while the parts were made: for extracted parts, while the source's values were decoded."""
-
-    nulls: Mapping[str, int]
-    checksums: Mapping[str, str]
+    rows: Mapping[str, int]
+    contents: Mapping[str, Contents]
 
 
-def compare(plan: Plan, parts: Sequence[Part], written: Written, decoded: Decoded) -> None:
-    """Compare the decoded parts with what was counted while they were written.
+def compare(what: str, parts: Sequence[Part], written: Sequence[Contents], decoded: Decoded, *, values: bool = True) -> None:
+    """Compare each decoded part with what was counted while it was written.
 
-    :raises CheckError: where a part has other rows, or a column other values, other NULLs or is missing.
+    :param what: dataset and window, for the message.
+    :param written: of each part.
+    :param values: also the checksums; else rows and NULLs alone (`certify: count`).
+    :raises CheckError: where a part has other rows, or a column of it other values, other NULLs or is missing.
     """
-    nulls = written.nulls
-    problems = [
-        f"{part.key} holds {decoded.rows.get(part.key, 0):,} rows, {part.rows:,} were written"
-        for part in parts
-        if decoded.rows.get(part.key, 0) != part.rows
-    ]
-    problems += [
-        f"column {name} has {decoded.nulls.get(name)} NULLs, {nulls.get(name)} were counted while it was written"
-        for name in sorted(set(nulls) | set(decoded.nulls))
-        if nulls.get(name) != decoded.nulls.get(name)
-    ]
-    problems += [
-        f"column {name} holds other values than were read: checksum {decoded.checksums.get(name)}, not {checksum}"
-        for name in sorted(set(written.checksums) | set(decoded.checksums))
-        if decoded.checksums.get(name) != (checksum := written.checksums.get(name))
-    ]
-    if problems:
-        raise CheckError(f"{plan.dataset} {plan.window}: {'; '.join(problems)}; nothing was published. Clear the task 'plan' to read anew")
+    problems = []
+    for part, due in zip(parts, written, strict=True):
+        rows, found = decoded.rows.get(part.key, 0), decoded.contents.get(part.key, Contents(nulls={}))
+        if rows != part.rows:
+            problems.append(f"{part.key} holds {rows:,} rows, {part.rows:,} were written")
+        if rows != part.rows or not rows:
+            continue
+        problems += [
+            f"column {name} has {found.nulls.get(name)} NULLs, {due.nulls.get(name)} were counted while it was written ({part.key})"
+            for name in sorted(set(due.nulls) | set(found.nulls))
+            if due.nulls.get(name) != found.nulls.get(name)
+        ]
+        problems += [
+            f"column {name} holds other values than were read: checksum {found.checksums.get(name)}, not {due.checksums.get(name)} "
+            f"({part.key})"
+            for name in sorted(set(due.checksums) | set(found.checksums))
+            if values and found.checksums.get(name) != due.checksums.get(name)
+        ]
+    _refuse(what, problems)
+
+
+def compare_source(what: str, chunks: Sequence[ReadChunk], found: Mapping[str, Mapping[str, str]]) -> None:
+    """Compare the checksums that the server computed of each chunk with those of the decoded part.
+
+    :param found: object key of a part -> column -> checksum.
+    :raises CheckError: where a column differs.
+    """
+    problems = []
+    for chunk in chunks:
+        due = chunk.source_checksums
+        at = found.get(chunk.part.key) or dict.fromkeys(due, "0")  # no row: the sum of nothing
+        problems += [
+            f"column {name} of {chunk.part.key}: the server's checksum is {due.get(name)}, that of the decoded values {at.get(name)}"
+            for name in sorted(set(due) | set(at))
+            if at.get(name) != due.get(name)
+        ]
+    _refuse(what, problems)
+
+
+def _refuse(what: str, problems: Sequence[str]) -> None:
+    if not problems:
+        return
+    more = f"; and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""
+    raise CheckError(f"{what}: {'; '.join(problems[:SHOWN])}{more}; nothing was published. Clear the task 'plan' to read anew")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+# Seconds that something took, to the microsecond: more digits are noise.
+Elapsed = Annotated[float, AfterValidator(lambda seconds: round(seconds, 6))]
 
 
 class Record(BaseModel):

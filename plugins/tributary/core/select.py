@@ -68,7 +68,11 @@ class Query:
     @property
     def count_sql(self) -> str:
         """Their number, under the same WHERE."""
-        return f"SELECT {self._comment}COUNT(*) AS n {self.source}"
+        return self.ask_sql("COUNT(*) AS n")
+
+    def ask_sql(self, expressions: str) -> str:
+        """What the server computes of the same rows, such as sums over columns; `expressions` are taken as they stand."""
+        return f"SELECT {self._comment}{_bindable(expressions)} {self.source}"
 
     @property
     def source(self) -> str:

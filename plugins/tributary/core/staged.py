@@ -8,8 +8,9 @@ from typing import Literal
 from pydantic import Field
 
 from tributary.core.audit import Audited
+from tributary.core.bounds import Bounds
 from tributary.core.position import Position
-from tributary.core.record import Record
+from tributary.core.record import Elapsed, Record
 from tributary.core.window import Window
 
 # How the connections of a task came to see one moment; see hooks/mysql_aligned.py. per_chunk: they did not have to.
@@ -23,6 +24,23 @@ class Part(Record):
     rows: int
     size_bytes: int
     partition: date | None = None
+    etag: str = ""  # as the store showed the finished object; empty: written before this was recorded
+
+
+class Contents(Record):
+    """What was counted of one part while it was written: for an extracted part, while the source's values were decoded."""
+
+    nulls: dict[str, int]  # lake column -> rows in which it is NULL
+    # Lake column -> order-free checksum of the values that are stored; columns of nested types have none.
+    checksums: dict[str, str] = Field(default_factory=dict)
+
+
+class Seconds(Record):
+    """What the proofs of one chunk cost, beside the read that they prove."""
+
+    read: Elapsed = 0.0  # the query's rows, until the part was whole in the store
+    count: Elapsed = 0.0  # the count in the same snapshot: of a scan, or the server's of what it sent
+    source: Elapsed = 0.0  # the server's own checksums (certify: source)
 
 
 class ReadChunk(Record):
@@ -38,6 +56,14 @@ class ReadChunk(Record):
         default_factory=dict
     )  # lake column -> order-free checksum, taken while the values were decoded; of a masked one, after that
     invalid: dict[str, int] = Field(default_factory=dict)  # lake column -> values without an exact equal, stored as `on_invalid` says
+    bounds: dict[str, Bounds] = Field(default_factory=dict)  # lake column -> least and greatest value; none of a masked one
+    source_checksums: dict[str, str] = Field(default_factory=dict)  # as the server computed them; see core/source_checksums.py
+    seconds: Seconds = Seconds()
+
+    @property
+    def contents(self) -> Contents:
+        """What the part must be found to hold."""
+        return Contents(nulls=self.nulls, checksums=self.checksums)
 
 
 class WrittenChunk(Record):
@@ -73,9 +99,18 @@ class Transformed(Record):
     attempt: str
     plan_hash: str
     parts: tuple[Part, ...]
-    nulls: dict[str, int]
+    contents: tuple[Contents, ...]  # of each part
     seconds: float
-    checksums: dict[str, str] = Field(default_factory=dict)
+    bounds: dict[str, Bounds] = Field(default_factory=dict)
+
+
+class ChunkRows(Record):
+    """One chunk as a certificate names it."""
+
+    window: Window | None  # range of the cursor; None: the whole table
+    keys: str | None = None  # range of a key inside it
+    rows: int  # counted by the server, read, written and decoded
+    seconds: Seconds = Seconds()
 
 
 class CheckResult(Record):
@@ -103,9 +138,16 @@ class Staged(Record):
     size_bytes: int
     nulls: dict[str, int]
     parts: tuple[Part, ...]
+    contents: dict[str, Contents] = Field(default_factory=dict)  # object key of a part -> what it was found to hold
     checks: tuple[CheckResult, ...] = ()
     audits: tuple[Audited, ...] = ()  # the plan's, with what was read again
     rungs: tuple[Rung, ...] = ()  # of the extract tasks, each once
     checksums: dict[str, str] = Field(default_factory=dict)  # compared with the decoded parts
     invalid: dict[str, int] = Field(default_factory=dict)
+    bounds: dict[str, Bounds] = Field(default_factory=dict)
+    source_checksums: dict[str, str] = Field(default_factory=dict)
+    uncertified: dict[str, str] = Field(default_factory=dict)  # certify: source: column -> why the server's checksum leaves it out
+    chunks: tuple[ChunkRows, ...] = ()
     extract_seconds: float
+    transform_seconds: float | None = None
+    check_seconds: float | None = None

@@ -12,6 +12,7 @@ from tributary_native import Batch, Column, Invalid
 from tributary.core.errors import InexactValueError, SourceError
 from tributary.core.position import Position
 from tributary.core.select import Query
+from tributary.core.source_checksums import SourceChecksums
 from tributary.core.tally import Tally
 from tributary.core.types import lake_type
 from tributary.hooks.mysql_errors import code_of
@@ -56,6 +57,13 @@ class Snapshot:
         It costs nothing where another scan would cost a fifth of reading. Servers that have no such count are asked with another scan.
         """
         return self.count(query) if self._sent is None else self._sent
+
+    def checksums(self, query: Query, columns: SourceChecksums) -> dict[str, str]:
+        """The checksum of each column, computed by the server over the query's rows in this snapshot."""
+        if not columns.columns:
+            return {}
+        [row] = self._session.rows(query.ask_sql(columns.mysql), query.values, doing=f"compute the checksums of {query.table.name}")
+        return columns.named([row[f"c{at}"] for at in range(len(columns.columns))])
 
     def ask(self, sql: str, *, doing: str) -> list[Row]:
         """A small result that is seen at the snapshot's moment, as text by column name; the statement is taken as it stands."""

@@ -1,7 +1,7 @@
-"""Statistics of a Parquet part for the Delta log, from its footer: rows, NULLs, and the least and greatest value of each column.
+"""Statistics of a Parquet part, from its footer: rows, NULLs, and the least and greatest value of each column.
 
-Readers leave out files that cannot hold what they look for. A statistic may be missing but never too narrow, so only types whose
-footer and Delta spellings are exact are written.
+For the Delta log, by which readers leave out files that cannot hold what they look for. A statistic may be missing but never too narrow,
+so only types whose footer and Delta spellings are exact are written. And for certificates.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
+
+from tributary.core.bounds import Bounds
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -54,8 +56,22 @@ def _of(hook: LakeHook, part: Part) -> Stats:
     return {"numRecords": part.rows, "minValues": least, "maxValues": greatest, "nullCount": nulls}
 
 
-def _bounds(groups: Iterable[pq.Statistics | None]) -> tuple[Any, Any] | None:
-    """Least and greatest value as Delta writes them; None where one of the row groups does not tell, or no value is there."""
+def column_bounds(footer: pq.FileMetaData) -> dict[str, Bounds]:
+    """Least and greatest value of each column, for a certificate: none where the file does not tell (wide text, bytes, only NULLs).
+
+    Arrow writes a statistic whole or, above 4 KiB, not at all, and leaves NaN out of it.
+    """
+    found = {}
+    for index in range(footer.num_columns):
+        column = footer.schema.column(index)
+        pair = _pair(footer.row_group(group).column(index).statistics for group in range(footer.num_row_groups))
+        if column.path == column.name and pair and (bounds := Bounds.of(*pair)):
+            found[column.name] = bounds
+    return found
+
+
+def _pair(groups: Iterable[pq.Statistics | None]) -> tuple[Any, Any] | None:
+    """Least and greatest value; None where one of the row groups does not tell, or no value is there."""
     known = []
     for stats in groups:
         if stats is None:
@@ -66,8 +82,12 @@ def _bounds(groups: Iterable[pq.Statistics | None]) -> tuple[Any, Any] | None:
             return None
     if not known:
         return None
-    pair = min(low for low, _ in known), max(high for _, high in known)
-    spelt = [_spelt(value) for value in pair]
+    return min(low for low, _ in known), max(high for _, high in known)
+
+
+def _bounds(groups: Iterable[pq.Statistics | None]) -> tuple[Any, Any] | None:
+    """As Delta writes them; None where it has no exact spelling."""
+    spelt = [_spelt(value) for value in _pair(groups) or (None,)]
     return (spelt[0], spelt[1]) if None not in spelt else None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from tributary.core.bounds import Bounds
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +27,7 @@ class WrittenPart:
     size_bytes: int
     nulls: dict[str, int]  # every column -> rows in which it is NULL
     etag: str = ""  # as the store shows the finished object
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)  # least and greatest value of the columns that have statistics
 
 
 def write_parquet(
@@ -42,15 +45,17 @@ def write_parquet(
 
     from tributary.hooks.lake_errors import lake_errors
     from tributary.hooks.parquet_encoding import encodings
+    from tributary.hooks.part_stats import column_bounds
 
     rows = 0
+    footers: list[pq.FileMetaData] = []
     nulls = dict.fromkeys(schema.names, 0)
     groups = row_groups(schema, batches, row_group_rows)
     # Before the object is begun: the first rows say how to encode it.
     group = next(groups, None)
     with lake_errors("write", place):
         sink = filesystem.open_output_stream(f"{place.bucket}/{place.key}")
-        writer = pq.ParquetWriter(sink, schema, compression="zstd", **encodings(schema, group))
+        writer = pq.ParquetWriter(sink, schema, compression="zstd", metadata_collector=footers, **encodings(schema, group))
     try:
         while group is not None:
             rows += group.num_rows
@@ -70,7 +75,7 @@ def write_parquet(
         writer.is_open = False
         with lake_errors("write", place):
             sink.close()
-    return WrittenPart(rows, size_bytes, nulls)
+    return WrittenPart(rows, size_bytes, nulls, bounds=column_bounds(footers[0]))
 
 
 def row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from tributary.core.audit import with_rows
+from tributary.core.bounds import joined as joined_bounds
 from tributary.core.checks import parse_checks
 from tributary.core.errors import CheckError
 from tributary.core.fence import joined
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
 from tributary.core.position import Position, oldest
-from tributary.core.reconcile import Written, all_chunks, compare
-from tributary.core.staged import CheckResult, Extracted, Part, Read, ReadChunk, Staged, Transformed
+from tributary.core.reconcile import all_chunks, compare, compare_source
+from tributary.core.source_checksums import added
+from tributary.core.staged import CheckResult, ChunkRows, Extracted, Read, ReadChunk, Staged, Transformed
 from tributary.core.tally import counted, total
 from tributary.operators.base import StepOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from tributary.core.plan import Chunk
     from tributary.core.window import Window
     from tributary.hooks.lake import LakeHook
 
@@ -28,8 +32,9 @@ class CheckOperator(StepOperator):
     """Fifth step. Nothing is published unless all of this holds:
 
     * every chunk of the plan was read exactly once, with as many rows as the source counted in the same snapshot;
-    * DuckDB, which wrote none of the extracted parts, decodes as many rows and NULLs per column as were counted while they were written,
-      and values with the checksums that were taken while the source's rows were decoded;
+    * DuckDB, which wrote none of the extracted parts, decodes of each of them as many rows and NULLs per column as were counted while it
+      was written, and values with the checksums that were taken while the source's rows were decoded; with `certify: count` only the rows
+      and NULLs, with `certify: source` also values with the checksums that the server computed. The same of the transform's parts;
     * no key is there twice, no key, cursor or partition column is NULL, no row lies outside its partition;
     * no `#fail` check of `checks.sql` (that of the plan) selects a row over the view `new_rows`. `#warn` checks are recorded.
 
@@ -62,13 +67,14 @@ class CheckOperator(StepOperator):
         # Here and not above: DuckDB is slow to import, and DAG files are parsed all the time.
         from tributary.hooks.lake import LakeHook
 
+        started = time.monotonic()
         lake = LakeHook(self.lake_conn_id)
         plan = lake.get_record(self.plan_key, Plan)
         manifests = [lake.get_record(key, Extracted) for key in self.manifests]
         chunks = all_chunks(plan, manifests)
-        parts, written = self._final(lake, plan, chunks)
-        checks = self._check(lake, plan, parts, written)
-        windows = {chunk.index: chunk.window for group in plan.groups for chunk in group}
+        final = self._final(lake, plan, chunks)
+        checks, uncertified = self._check(lake, plan, chunks, final)
+        planned = {chunk.index: chunk for group in plan.groups for chunk in group}
         staged = Staged(
             attempt=str(uuid4()),
             plan_key=self.plan_key,
@@ -76,53 +82,84 @@ class CheckOperator(StepOperator):
             position=oldest(chunk.position for chunk in chunks),
             reads=_reads(plan, chunks),
             source_rows=sum(chunk.source_rows for chunk in chunks),
-            lake_rows=sum(part.rows for part in parts),
-            size_bytes=sum(part.size_bytes for part in parts),
-            nulls=dict(written.nulls),
-            checksums=dict(written.checksums),
+            lake_rows=sum(part.rows for part in final.parts),
+            size_bytes=sum(part.size_bytes for part in final.parts),
+            nulls=counted(each.nulls for each in final.contents),
+            checksums=total(each.checksums for each in final.contents),
             invalid=counted(chunk.invalid for chunk in chunks),
-            parts=parts,
+            bounds=final.bounds,
+            source_checksums=added(chunk.source_checksums for chunk in chunks),
+            uncertified=uncertified,
+            parts=final.parts,
+            contents={part.key: each for part, each in zip(final.parts, final.contents, strict=True)},
+            chunks=tuple(_rows(chunk, planned[chunk.index]) for chunk in chunks),
             checks=checks,
-            audits=with_rows(plan.audits, ((windows[chunk.index], chunk.source_rows) for chunk in chunks)),
+            audits=with_rows(plan.audits, ((planned[chunk.index].window, chunk.source_rows) for chunk in chunks)),
             rungs=tuple(sorted({manifest.rung for manifest in manifests})),
             extract_seconds=sum(manifest.seconds for manifest in manifests),
+            transform_seconds=final.seconds if self.transformed else None,
+            check_seconds=time.monotonic() - started,
         )
         key = f"{DatasetKeys(plan.dataset, plan.contract.lake.prefix).run(plan.run_id, staged.attempt)}/staged.json"
         lake.put_record(key, staged)
         warned = ", ".join(f"{check.name} ({check.violations:,} rows)" for check in checks if check.violations)
         self.log.info(
-            "checked %s %s: %s rows at the source, %s decoded from %d parts; %d checks, warnings: %s",
-            plan.dataset, plan.window, f"{staged.source_rows:,}", f"{staged.lake_rows:,}", len(parts), len(checks), warned or "none",
+            "checked %s %s (certify: %s): %s rows at the source, %s decoded from %d parts in %.1f s; %d checks, warnings: %s",
+            plan.dataset, plan.window, plan.contract.certify, f"{staged.source_rows:,}", f"{staged.lake_rows:,}", len(final.parts),
+            staged.check_seconds, len(checks), warned or "none",
         )  # fmt: skip
         return key
 
-    def _final(self, lake: LakeHook, plan: Plan, chunks: tuple[ReadChunk, ...]) -> tuple[tuple[Part, ...], Written]:
+    def _final(self, lake: LakeHook, plan: Plan, chunks: tuple[ReadChunk, ...]) -> Transformed:
         """The parts that will be published, and what was counted while they were written."""
-        if self.transformed:
-            manifest = lake.get_record(self.transformed, Transformed)
-            if manifest.plan_hash != plan.hash:
-                raise CheckError(
-                    f"{plan.dataset}: the transform belongs to plan {manifest.plan_hash}, not {plan.hash}; clear the task 'transform'"
-                )
-            return manifest.parts, Written(manifest.nulls, manifest.checksums)
-        written = Written(counted(chunk.nulls for chunk in chunks), total(chunk.checksums for chunk in chunks))
-        return tuple(chunk.part for chunk in chunks), written
+        if not self.transformed:
+            return Transformed(
+                attempt="",
+                plan_hash=plan.hash,
+                parts=tuple(chunk.part for chunk in chunks),
+                contents=tuple(chunk.contents for chunk in chunks),
+                bounds=joined_bounds(chunk.bounds for chunk in chunks),
+                seconds=0.0,
+            )
+        manifest = lake.get_record(self.transformed, Transformed)
+        if manifest.plan_hash != plan.hash:
+            raise CheckError(
+                f"{plan.dataset}: the transform belongs to plan {manifest.plan_hash}, not {plan.hash}; clear the task 'transform'"
+            )
+        return manifest
 
-    @staticmethod
-    def _check(lake: LakeHook, plan: Plan, parts: tuple[Part, ...], written: Written) -> tuple[CheckResult, ...]:
+    def _check(
+        self, lake: LakeHook, plan: Plan, chunks: tuple[ReadChunk, ...], final: Transformed
+    ) -> tuple[tuple[CheckResult, ...], dict[str, str]]:
+        """Decode and compare, then the rules; results, and the columns that the server's checksums leave out."""
+        from tributary.core.source_checksums import source_checksums
         from tributary.hooks.lake_sql import decode_errors
+        from tributary.hooks.part_decode import decode, decode_source_checksums
         from tributary.operators.new_rows import NewRows, refuse
 
+        what, values = f"{plan.dataset} {plan.window}", plan.contract.certify != "count"
         checks = parse_checks(plan.checks_sql or "", f"{plan.dataset}/checks.sql")
-        with lake.duckdb() as connection, lake.errors("read", parts[0].key):
-            with decode_errors(f"{plan.dataset} {plan.window}"):
-                rows = NewRows(connection, lake, plan, parts)
-                decoded = rows.decode()
-            compare(plan, parts, written, decoded)
+        extracted = [chunk.part for chunk in chunks]
+        columns = source_checksums(plan.contract, plan.table) if plan.contract.certify == "source" else None
+        with lake.duckdb() as connection, lake.errors("read", extracted[0].key):
+            with decode_errors(what):
+                compare(
+                    what, extracted, [chunk.contents for chunk in chunks], decode(connection, lake, extracted, values=values), values=values
+                )
+                if columns:
+                    compare_source(what, chunks, decode_source_checksums(connection, lake, extracted, columns))
+                if self.transformed:
+                    compare(what, final.parts, final.contents, decode(connection, lake, final.parts, values=values), values=values)
+                rows = NewRows(connection, lake, plan, final.parts)
             problems = rows.problems()
             results = tuple(rows.run(check) for check in checks)
         refuse(plan, problems, results)
-        return results
+        return results, dict(columns.left_out) if columns else {}
+
+
+def _rows(chunk: ReadChunk, planned: Chunk) -> ChunkRows:
+    keys = str(planned.keys) if planned.keys else None
+    return ChunkRows(window=planned.window, keys=keys, rows=chunk.source_rows, seconds=chunk.seconds)
 
 
 def _reads(plan: Plan, chunks: tuple[ReadChunk, ...]) -> tuple[Read, ...]:

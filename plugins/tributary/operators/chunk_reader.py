@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tributary.core.errors import CheckError
 from tributary.core.keys import DatasetKeys
-from tributary.core.staged import Part, ReadChunk, WrittenChunk
+from tributary.core.staged import Part, ReadChunk, Seconds, WrittenChunk
 from tributary.core.window import Window
 
 if TYPE_CHECKING:
@@ -40,19 +40,20 @@ class ChunkReader:
         self._broken: set[int] = set()  # chunks whose record names a part that is not whole any more
 
     def read(self, snapshot: Snapshot, chunk: Chunk) -> ReadChunk:
-        """Read a chunk in a snapshot, mask it, write it as one part, and record it where a retry may use it.
+        """Read and count a chunk in a snapshot, mask it, write it as one part, and record it where a retry may use it.
 
-        The server counts its rows in the same snapshot: while it sends them, or before, where the table may change meanwhile.
+        The count is the server's of the rows that it sent (decision 0039); with `certify: count` or `source`, and where a table's engine
+        has no snapshots, that of a scan of its own.
 
         :raises CheckError: where other rows were read than the same snapshot counted.
         """
         from tributary.core.select import chunk_query
+        from tributary.core.source_checksums import source_checksums
         from tributary.core.source_table import TRANSACTIONAL_ENGINES
         from tributary.core.tally import Tally, to_hex
         from tributary.core.types import lake_schema, source_schema
         from tributary.hooks.checksums import checksums
 
-        started = time.monotonic()
         plan = self.plan
         query = chunk_query(plan.contract, plan.table, chunk, marker=self.marker)
         read_rows = 0
@@ -69,22 +70,29 @@ class ChunkReader:
                 yield result
                 del result
 
-        counted = None if plan.table.engine in TRANSACTIONAL_ENGINES else snapshot.count(query)
+        started = time.monotonic()
         batches = masked(snapshot.stream(query, source_schema(query.columns, query.policies), plan.contract.extract.batch_rows, tally))
         key = part_key(plan, chunk, self.attempt)
         written = self.lake.write_part(key, lake_schema(plan.table.columns, plan.contract.columns), batches)
-        source_rows = snapshot.count_of_read(query) if counted is None else counted
+        read_at = time.monotonic()
+        # A scan comes after the read, which has brought the chunk's pages into the server's memory; a snapshot does not care when.
+        sent = plan.contract.certify == "checksum" and plan.table.engine in TRANSACTIONAL_ENGINES
+        source_rows = snapshot.count_of_read(query) if sent else snapshot.count(query)
+        counted_at = time.monotonic()
         if not source_rows == read_rows == written.rows:
             raise CheckError(
                 f"{plan.dataset} {label([chunk])}: the source counted {source_rows:,} rows, {read_rows:,} were read and {written.rows:,} "
                 f"written, in one snapshot of a {plan.table.engine} table; nothing was published. Only InnoDB tables hold still while they "
                 "are read: convert the table, or run again while nobody writes"
             )
-        seconds = time.monotonic() - started
+        recomputed = snapshot.checksums(query, source_checksums(plan.contract, plan.table)) if plan.contract.certify == "source" else {}
+        at_end = time.monotonic() if recomputed else counted_at
+        seconds = Seconds(read=read_at - started, count=counted_at - read_at, source=at_end - counted_at)
         self.log.info(
-            "read %s %s: %s rows, %.1f MB of Parquet, %.1f s, %s rows/s, into %s",
-            plan.table.name, label([chunk]), f"{read_rows:,}", written.size_bytes / 1e6, seconds,
-            f"{read_rows / max(seconds, 1e-9):,.0f}", self.lake.uri(key),
+            "read %s %s: %s rows, %.1f MB of Parquet, %.1f s, %s rows/s, into %s; counted at the source in %.2f s, %.0f %% of the read%s",
+            plan.table.name, label([chunk]), f"{read_rows:,}", written.size_bytes / 1e6, seconds.read,
+            f"{read_rows / max(seconds.read, 1e-9):,.0f}", self.lake.uri(key), seconds.count, 100 * seconds.count / max(seconds.read, 1e-9),
+            f"; checksums computed there in {seconds.source:.2f} s" if recomputed else "",
         )  # fmt: skip
         read = ReadChunk(
             index=chunk.index,
@@ -92,9 +100,12 @@ class ChunkReader:
             read_rows=read_rows,
             position=snapshot.position,
             nulls=written.nulls,
-            part=Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=chunk.partition),
+            part=Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=chunk.partition, etag=written.etag),
             checksums=to_hex(tally.checksums | hidden.checksums),
             invalid=tally.invalid,
+            bounds={name: bounds for name, bounds in written.bounds.items() if name not in query.masked},
+            source_checksums=recomputed,
+            seconds=seconds,
         )
         if self.records:
             self._record(WrittenChunk(attempt=self.attempt, plan_hash=plan.hash, etag=written.etag, chunk=read))

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from tributary.core.errors import CheckError
-from tributary.core.reconcile import Decoded
 from tributary.core.staged import CheckResult
-from tributary.core.tally import Tally, to_hex
-from tributary.hooks.checksums import checksums
 from tributary.hooks.lake_sql import OBJECT, day_of, identifier, parquet_scan, query, quoted, sql_errors
 
 if TYPE_CHECKING:
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
 
 # The view that checks.sql reads.
 NEW_ROWS = "new_rows"
-# Rows that DuckDB hands over at once.
-BATCH_ROWS = 65_536
 # A violating row in a message; longer text is cut.
 SAMPLE_CHARS = 500
 
@@ -41,20 +35,6 @@ class NewRows:
         relation = connection.sql(f"SELECT * FROM {self.scan}")  # noqa: S608
         self.types = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True) if name != OBJECT}
         connection.execute(f"CREATE VIEW {NEW_ROWS} AS {self._view()}")
-
-    def decode(self) -> Decoded:
-        """Read every value of every part once."""
-        rows: Counter[str] = Counter()
-        nulls = dict.fromkeys(self.types, 0)
-        tally = Tally()
-        for batch in self.connection.sql(f"SELECT * FROM {self.scan}").to_arrow_reader(BATCH_ROWS):  # noqa: S608
-            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-            for found in columns.pop(OBJECT).value_counts().to_pylist():
-                rows[self.keys[found["values"]].key] += found["counts"]
-            for name, values in columns.items():
-                nulls[name] += values.null_count
-            tally.add(checksums(columns))
-        return Decoded(rows=rows, nulls=nulls, checksums=to_hex(tally.checksums))
 
     def problems(self) -> list[str]:
         """Rows that no publish could place: NULL in a needed column, a key twice, a row outside its partition."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -60,6 +61,7 @@ class PlanOperator(StepOperator):
         from tributary.hooks.lake import LakeHook
         from tributary.hooks.mysql_arrow import MySqlArrowHook
 
+        started = time.monotonic()
         contract, folder = load_dataset(self.dataset)
         source, lake = MySqlArrowHook(contract.source.connection), LakeHook(self.lake_conn_id)
         window = Window(datetime.fromisoformat(self.safe["window"]["start"]), datetime.fromisoformat(self.safe["window"]["end"]))
@@ -91,6 +93,8 @@ class PlanOperator(StepOperator):
                 *(f"late rows: {audit}; this run read the window again" for audit in late),
             ),
             audits=audits,
+            wait_seconds=self.safe.get("seconds"),
+            plan_seconds=time.monotonic() - started,
             transform_sql=folder.sql("transform"),
             checks_sql=folder.sql("checks"),
         )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
-from tributary.core.certificate import Certificate
+from tributary.core.certificate import Certificate, Durations
 from tributary.core.errors import CheckError
 from tributary.core.failpoint import reach
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
 from tributary.core.staged import Staged
+from tributary.core.versions import versions
 from tributary.operators.base import StepOperator
 from tributary.operators.run_context import given
 
@@ -29,7 +31,8 @@ class PublishOperator(StepOperator):
     :param dataset: name of the dataset's folder.
     :param staged_key: (templated) object key of the `Staged` manifest.
     :param lake_conn_id: Airflow connection of the lake.
-    :raises CheckError: where rows would be lost that `max_shrink` does not allow; the param `allow_shrink` of the run allows it once.
+    :raises CheckError: where a part was overwritten since it was written; where rows would be lost that `max_shrink` does not allow (the
+        param `allow_shrink` of the run allows it once).
     :raises ContractError: where the columns do not fit the table.
     :raises PublishConflict: where other publishers won every try.
     :raises LakeError, LakeUnavailable: where the store refuses or does not answer.
@@ -53,8 +56,10 @@ class PublishOperator(StepOperator):
         """Publish."""
         # Here and not above: deltalake and DuckDB are slow to import, and DAG files are parsed all the time.
         from tributary.hooks.lake import LakeHook
+        from tributary.hooks.part_seal import refuse_overwritten
         from tributary.publishers.choose import publisher_for
 
+        started = time.monotonic()
         lake = LakeHook(self.lake_conn_id)
         staged = lake.get_record(self.staged_key, Staged)
         plan = lake.get_record(staged.plan_key, Plan)
@@ -62,13 +67,14 @@ class PublishOperator(StepOperator):
             raise CheckError(
                 f"{plan.dataset}: {self.staged_key} belongs to plan {staged.plan_hash}, not {plan.hash}; clear the task 'check'"
             )
+        refuse_overwritten(lake, f"{plan.dataset} {plan.window}", staged.parts)
         publisher = publisher_for(plan.contract, lake)
         published = publisher.publish(staged, plan, allow_shrink=bool(given(context).get("allow_shrink", False)))
 
         key = DatasetKeys(plan.dataset, plan.contract.lake.prefix).certificate(plan.window, staged.attempt)
         reach("certificate.before_write")
         # Kept as it was first written: a retry that finds its own commit must not turn "published" into "already".
-        lake.put_if_absent(key, certificate(plan, staged, published).to_json())
+        lake.put_if_absent(key, certificate(plan, staged, published, seconds=time.monotonic() - started).to_json())
         reach("certificate.after_write")
         self._tell(context, plan, published, key)
         size_bytes = sum(part.size_bytes for part in published.parts)
@@ -107,8 +113,11 @@ class PublishOperator(StepOperator):
                 event.add_partitions([day.isoformat() for day in published.days])
 
 
-def certificate(plan: Plan, staged: Staged, published: Published) -> Certificate:
-    """The record of one publish. Its counts are those of what was read and checked; its parts are those that readers see."""
+def certificate(plan: Plan, staged: Staged, published: Published, *, seconds: float) -> Certificate:
+    """The record of one publish. Its counts are those of what was read and checked.
+
+    :param seconds: that the publish took.
+    """
     contract = plan.contract
     return Certificate(
         dataset=plan.dataset,
@@ -125,10 +134,15 @@ def certificate(plan: Plan, staged: Staged, published: Published) -> Certificate
         lake_rows=staged.lake_rows,
         size_bytes=staged.size_bytes,
         nulls=staged.nulls,
+        bounds=staged.bounds,
+        certify=contract.certify,
         checksums=staged.checksums,
+        source_checksums=staged.source_checksums,
+        uncertified=staged.uncertified,
         invalid=staged.invalid,
         checks=staged.checks,
         audits=staged.audits,
+        chunks=staged.chunks,
         parts=published.parts,
         attempt=staged.attempt,
         run_id=plan.run_id,
@@ -137,5 +151,13 @@ def certificate(plan: Plan, staged: Staged, published: Published) -> Certificate
         schema_fingerprint=plan.table.fingerprint,
         lake_version=published.lake_version,
         published_at=datetime.now(UTC),
-        extract_seconds=staged.extract_seconds,
+        versions=versions(),
+        seconds=Durations(
+            wait=plan.wait_seconds,
+            plan=plan.plan_seconds,
+            extract=staged.extract_seconds,
+            transform=staged.transform_seconds,
+            check=staged.check_seconds,
+            publish=seconds,
+        ),
     )

@@ -6,22 +6,24 @@ import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from tributary.core.bounds import joined
 from tributary.core.errors import ContractError
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
-from tributary.core.staged import Part, Transformed
-from tributary.core.tally import Tally, counted, to_hex
+from tributary.core.staged import Contents, Part, Transformed
+from tributary.core.tally import Tally, to_hex
 from tributary.hooks.transform_columns import EXTRACTED
 from tributary.operators.base import StepOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
     import pyarrow as pa
     from airflow.sdk import Context
     from duckdb import DuckDBPyConnection
 
+    from tributary.core.bounds import Bounds
     from tributary.hooks.lake import LakeHook
     from tributary.hooks.part_writer import WrittenPart
 
@@ -69,15 +71,17 @@ class TransformOperator(StepOperator):
             raise ContractError(f"{self.dataset} had no transform.sql when the run was planned; start a new run")
         inputs = _by_partition(plan, [chunk.part for chunk in read_chunks(lake, plan, self.manifests)])
         attempt = str(uuid4())
-        parts, nulls, tally = [], dict[str, int](), Tally()
+        parts, contents, bounds = [], [], []
         for number, (day, extracted) in enumerate(inputs.items()):
             key = _part_key(plan, day, attempt, number)
+            tally = Tally()
             written = self._transform(lake, plan, extracted, key, tally)
-            parts.append(Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day))
-            nulls = counted((nulls, written.nulls))
+            parts.append(Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day, etag=written.etag))
+            contents.append(Contents(nulls=written.nulls, checksums=to_hex(tally.checksums)))
+            bounds.append(_shown(plan, written.bounds))
         seconds = time.monotonic() - started
         manifest = Transformed(
-            attempt=attempt, plan_hash=plan.hash, parts=tuple(parts), nulls=nulls, seconds=seconds, checksums=to_hex(tally.checksums)
+            attempt=attempt, plan_hash=plan.hash, parts=tuple(parts), contents=tuple(contents), seconds=seconds, bounds=joined(bounds)
         )
         manifest_key = f"{_keys(plan).run(plan.run_id, attempt)}/transformed.json"
         lake.put_record(manifest_key, manifest)
@@ -110,6 +114,12 @@ class TransformOperator(StepOperator):
                 reader = result.to_arrow_reader(BATCH_ROWS)
             schema = _with_units(reader.schema, lake.part_schema(extracted[0].key))
             return lake.write_part(key, schema, rows(reader))
+
+
+def _shown(plan: Plan, bounds: Mapping[str, Bounds]) -> dict[str, Bounds]:
+    """Bounds that show no masked value: the query may have given a masked column, which is always text, another name."""
+    masked = any(policy.mask for policy in plan.contract.columns.values())
+    return {name: found for name, found in bounds.items() if not (masked and found.kind == "text")}
 
 
 def _by_partition(plan: Plan, parts: list[Part]) -> dict[date | None, list[Part]]:

@@ -27,7 +27,7 @@ class WaitUntilSafeOperator(StepOperator):
     :raises WindowError: where the run's window cannot be read at all, or a writer blocks it for longer than the contract's
         `wait.max_wait_s`; the message names the writer.
 
-    A retry looks again from the beginning. Returns `{"window", "guarantee", "labels"}`.
+    A retry looks again from the beginning. Returns `{"window", "guarantee", "labels", "seconds"}`; the seconds that it waited.
     """
 
     ui_color = "#e8f0fe"
@@ -39,12 +39,13 @@ class WaitUntilSafeOperator(StepOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         """Judge the window; defer where it is not safe yet."""
+        since = datetime.now(UTC)
         contract, _ = load_dataset(self.dataset)
         window = window_of(contract, context)
         self.log.info("window %s of %s", window, self.dataset)
         if contract.mode == "snapshot":
             # One consistent snapshot of the whole table has no open end: a late writer is in the next one.
-            return self._result(window, Verdict(safe=True, guarantee="exact"))
+            return self._result(window, Verdict(safe=True, guarantee="exact"), since)
 
         # Here and not above: the driver is slow to import, and DAG files are parsed all the time.
         from tributary.hooks.window_safety import look
@@ -52,10 +53,10 @@ class WaitUntilSafeOperator(StepOperator):
         verdict = look(Watch.of(contract), window)
         if not verdict.safe:
             self.log.info("window %s is not safe yet: %s", window, verdict.waiting_for)
-            self._wait(contract, window, verdict)
-        return self._result(window, verdict)
+            self._wait(contract, window, verdict, since)
+        return self._result(window, verdict, since)
 
-    def _wait(self, contract: Contract, window: Window, verdict: Verdict) -> NoReturn:
+    def _wait(self, contract: Contract, window: Window, verdict: Verdict, since: datetime) -> NoReturn:
         self.defer(
             trigger=SafeWindowTrigger(
                 watch=Watch.of(contract).model_dump(),
@@ -66,24 +67,26 @@ class WaitUntilSafeOperator(StepOperator):
                 give_up_at=(datetime.now(UTC) + timedelta(seconds=contract.wait.max_wait_s)).isoformat(),
             ),
             method_name="resume",
+            kwargs={"since": since.isoformat()},
         )
 
-    def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Called when the trigger has ended its wait."""
+    def resume(self, context: Context, event: dict[str, Any], since: str) -> dict[str, Any]:
+        """Called when the trigger has ended its wait, which began at `since`."""
         contract, _ = load_dataset(self.dataset)
         verdict = Verdict.model_validate(event)
-        result: dict[str, Any] = self.translated(self._judged, window_of(contract, context), verdict, contract.wait.max_wait_s)
+        begun = datetime.fromisoformat(since)
+        result: dict[str, Any] = self.translated(self._judged, window_of(contract, context), verdict, contract.wait.max_wait_s, begun)
         return result
 
-    def _judged(self, window: Window, verdict: Verdict, max_wait_s: int) -> dict[str, Any]:
+    def _judged(self, window: Window, verdict: Verdict, max_wait_s: int, since: datetime) -> dict[str, Any]:
         if not verdict.safe:
             raise WindowError(
                 f"{self.dataset} {window}: still not safe to read after {max_wait_s} s: {verdict.waiting_for}; nothing was read. "
                 f"{verdict.fix} (or raise wait.max_wait_s), then clear this task"
             )
-        return self._result(window, verdict)
+        return self._result(window, verdict, since)
 
-    def _result(self, window: Window, verdict: Verdict) -> dict[str, Any]:
+    def _result(self, window: Window, verdict: Verdict, since: datetime) -> dict[str, Any]:
         self.log.info("window %s is safe to read, guarantee %s", window, verdict.guarantee)
         for label in verdict.labels:
             self.log.warning("%s", label)
@@ -91,4 +94,5 @@ class WaitUntilSafeOperator(StepOperator):
             "window": {"start": window.start.isoformat(), "end": window.end.isoformat()},
             "guarantee": verdict.guarantee,
             "labels": list(verdict.labels),
+            "seconds": (datetime.now(UTC) - since).total_seconds(),
         }

@@ -93,7 +93,10 @@ class ParquetObject:
         labels = (f"superseded in part: newer data of {kept} days stayed",) if mine and kept else ()
         digest = hashlib.sha256("".join(f"{slot.key} {slot.there.etag}\n" for slot in slots if slot.there).encode()).hexdigest()[:16]
         days = tuple(slot.part.partition for slot in mine or slots if slot.part.partition)
-        parts = tuple(slot.part for slot in mine)
+        # As readers find them: under the fixed key, with the ETag of the copy.
+        parts = tuple(
+            slot.part.model_copy(update={"key": slot.key, "etag": slot.there.etag if slot.there else slot.part.etag}) for slot in mine
+        )
         return Published(outcome, digest, days, parts, sum(part.rows for part in parts), labels)
 
     def _slot(self, part: Part, staged: Staged) -> Slot:

@@ -54,6 +54,11 @@ class Contract(Strict):
     schedule: Cron | None = Field("0 0 * * *", description="cron in `timezone`; null: only by hand")
     start: date = Field(description="first day to load; days since then without a certificate are gaps")
     columns: dict[str, ColumnPolicy] = Field(default_factory=dict, description="policies of single columns; the others arrive as they are")
+    drift: Literal["evolve", "freeze"] = Field(
+        "evolve",
+        description="columns that change at the source. evolve: new columns and wider types reach the lake, anything else stops the run · "
+        "freeze: any change stops the run. `./lake accept` takes a change that stopped a run",
+    )
     deletes: Deletes | None = Field(None, description="mode merge: how rows that are deleted at the source leave the lake; else they stay")
     wait: Wait = Wait()
     audit: Audit = Audit()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from itertools import accumulate
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -47,6 +47,7 @@ class Plan(Record):
     consistency: Consistency = "per_chunk"  # exact: all chunks are read at one moment, by one task
     labels: tuple[str, ...] = ()  # what a reader of the certificate should know, such as why the guarantee is reduced
     audits: tuple[Audited, ...] = ()  # windows of earlier runs; those with more rows than before are among the chunks
+    seen_at: datetime | None = None  # the source's clock when the columns were read; None: planned by an older version
     transform_sql: str | None = None
     checks_sql: str | None = None
 

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 from pydantic import field_serializer
 
@@ -30,6 +31,13 @@ class SourceColumn(Record):
     type: str  # COLUMN_TYPE: "decimal(12,2)", "bigint(20) unsigned", "enum('a','b')"
     nullable: bool
     charset: str | None = None
+    stored_as: str | None = None  # the wider type that it had: its lake column keeps that; see core/schema_change.py
+
+    @property
+    def ddl(self) -> str:
+        """Type and nullability as DDL spells them."""
+        charset = f" CHARACTER SET {self.charset}" if self.charset else ""
+        return f"{self.type}{charset} {'NULL' if self.nullable else 'NOT NULL'}"
 
 
 class SourceTable(Record):
@@ -57,8 +65,7 @@ class SourceTable(Record):
     @property
     def fingerprint(self) -> str:
         """Changes with every column's name, order, type and nullability; 16 hex digits."""
-        text = "\n".join(f"{c.name} {c.type} {c.nullable} {c.charset}" for c in self.columns)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return fingerprint(self.columns)
 
     def column(self, name: str) -> SourceColumn:
         """One column by its name.
@@ -66,6 +73,18 @@ class SourceTable(Record):
         :raises KeyError: where the table has none of that name.
         """
         return {column.name: column for column in self.columns}[name]
+
+
+def fingerprint(columns: Iterable[SourceColumn]) -> str:
+    """See `SourceTable.fingerprint`."""
+    text = "\n".join(f"{c.name} {c.type} {c.nullable} {c.charset}" for c in columns)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def altered(before: Iterable[SourceColumn], now: Iterable[SourceColumn]) -> str:
+    """Two lists of columns as a difference, a line for each column that is not on both sides."""
+    lines = ([f"  {column.name} {column.ddl}" for column in columns] for columns in (before, now))
+    return "\n".join(line for line in difflib.ndiff(*lines) if line[0] in "+-")
 
 
 def is_naive(column: SourceColumn) -> bool:

@@ -80,7 +80,7 @@ def lake_type(column: SourceColumn, policy: ColumnPolicy | None = None) -> LakeT
 
     :raises ContractError: where the lake has no exact type for it (VECTOR, INET6, UUID …), or the policy does not fit it; says what to do.
     """
-    base, sizes, rest = _parsed(column.type)
+    base, sizes, rest = parsed_type(column.type)
     if policy and policy.type == "bool":
         if base != "tinyint" and (base, sizes) != ("bit", (1,)):
             raise ContractError(
@@ -89,6 +89,8 @@ def lake_type(column: SourceColumn, policy: ColumnPolicy | None = None) -> LakeT
         exact = LakeType(pa.bool_(), "bool", "CAST({} AS UNSIGNED)" if base == "bit" else "{}")
     else:
         exact = _exact(column, base, sizes, rest)
+        if column.stored_as:
+            exact = replace(_exact(column, *parsed_type(column.stored_as)), read=exact.read)
     if policy is None or policy.on_invalid != "string":
         return exact
     if pa.types.is_binary(exact.arrow):
@@ -137,7 +139,7 @@ def _text(charset: str | None) -> LakeType:
     return LakeType(pa.string(), "converted", _CONVERT.format(charset=charset))
 
 
-def _parsed(column_type: str) -> tuple[str, tuple[int, ...], str]:
+def parsed_type(column_type: str) -> tuple[str, tuple[int, ...], str]:
     """`decimal(12,2) unsigned` as `("decimal", (12, 2), " unsigned")`; MariaDB appends comments such as /* mariadb-5.3 */."""
     match = re.match(r"([a-z]+[0-9]*)(?:\((\d+)(?:,(\d+))?\))?(.*)", column_type.lower(), re.DOTALL)
     if match is None:

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 import pyarrow as pa
 from tributary_native import Batch, Column, Invalid
 
-from tributary.core.errors import InexactValueError, SourceError
+from tributary.core.errors import InexactValueError, SchemaChanged, SourceError
 from tributary.core.position import Position
 from tributary.core.select import Query
+from tributary.core.source_table import altered, fingerprint
 from tributary.core.tally import Tally
 from tributary.core.types import lake_type
+from tributary.hooks.mysql_catalog import columns_of
 from tributary.hooks.mysql_errors import code_of
 from tributary.hooks.mysql_session import Row, Session
 from tributary.hooks.read_ahead import read_ahead
@@ -50,6 +52,20 @@ class Snapshot:
     def ask(self, sql: str, *, doing: str) -> list[Row]:
         """A small result that is seen at the snapshot's moment, as text by column name; the statement is taken as it stands."""
         return self._session.rows(sql.replace("%", "%%"), doing=doing)
+
+    def refuse_altered(self, query: Query) -> None:
+        """Compare the table's columns with those that the query was made of. Call it after `count`: from its first statement to its end
+        the transaction holds the table's metadata lock, so that no ALTER TABLE comes between this look and the rows.
+
+        :raises SchemaChanged: where they differ, in name, order, type, character set or nullability.
+        """
+        planned = query.table
+        now = columns_of(self._session, planned.schema_name, planned.table_name)
+        if fingerprint(now) != planned.fingerprint:
+            raise SchemaChanged(
+                f"{planned.name} was altered after this run was planned; nothing was published.\n{altered(planned.columns, now)}\n"
+                "Clear the run's task 'plan' with the tasks after it: it reads the new columns"
+            )
 
     def stream(self, query: Query, schema: pa.Schema, batch_rows: int, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:
         """The rows, as they are, in batches of at most `batch_rows` rows and about 16 MiB; a larger value makes a larger batch.

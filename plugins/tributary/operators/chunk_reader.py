@@ -43,6 +43,7 @@ class ChunkReader:
         """Count and read a chunk in a snapshot, mask it, write it as one part, and record it where a retry may use it.
 
         :raises CheckError: where other rows were read than the same snapshot counted.
+        :raises SchemaChanged: where the table was altered after the plan was made.
         """
         from tributary.core.select import chunk_query
         from tributary.core.tally import Tally, to_hex
@@ -67,6 +68,7 @@ class ChunkReader:
                 del result
 
         source_rows = snapshot.count(query)
+        snapshot.refuse_altered(query)
         batches = masked(snapshot.stream(query, source_schema(query.columns, query.policies), plan.contract.extract.batch_rows, tally))
         key = part_key(plan, chunk, self.attempt)
         written = self.lake.write_part(key, lake_schema(plan.table.columns, plan.contract.columns), batches)

@@ -38,6 +38,7 @@ class PlanOperator(StepOperator):
     :param safe: (templated) what `WaitUntilSafeOperator` returned.
     :param lake_conn_id: Airflow connection of the lake.
     :raises ContractError: where the contract does not fit the live table.
+    :raises SchemaChanged: where the table was altered in a way that the contract's `drift` does not take by itself.
     :raises SourceError: where the source refuses, or the cursor of a large table has no index.
     :raises WindowError: where a snapshot's window is in the past: the table cannot be read as it was.
 
@@ -59,6 +60,7 @@ class PlanOperator(StepOperator):
         # Here and not above: the driver and pyarrow are slow to import, and DAG files are parsed all the time.
         from tributary.hooks.lake import LakeHook
         from tributary.hooks.mysql_arrow import MySqlArrowHook
+        from tributary.hooks.schema_history import SchemaHistory
 
         contract, folder = load_dataset(self.dataset)
         source, lake = MySqlArrowHook(contract.source.connection), LakeHook(self.lake_conn_id)
@@ -67,7 +69,10 @@ class PlanOperator(StepOperator):
         if contract.mode == "snapshot":
             self._refuse_past(contract, window, source.clock(), lake, keys)
 
-        table = source.describe(contract.source.schema_name, contract.source.table_name)
+        seen_at = source.clock()
+        change = SchemaHistory(lake, contract).change_to(source.describe(contract.source.schema_name, contract.source.table_name))
+        change.refuse()
+        table = change.table
         fit(contract, table)
         audits = () if contract.mode == "snapshot" else recount(source, contract, table, last_counts(lake, contract, window))
         late = [audit for audit in audits if audit.missed]
@@ -85,8 +90,10 @@ class PlanOperator(StepOperator):
             groups=_groups(contract, chunked, again, late),
             consistency=contract.consistency,
             guarantee=self.safe["guarantee"],
+            seen_at=seen_at,
             labels=(
                 *self.safe["labels"],
+                *(f"the source was altered: {altered}" for altered in change.changes),
                 *chunked.labels(contract),
                 *(f"late rows: {audit}; this run read the window again" for audit in late),
             ),

@@ -53,6 +53,7 @@ class PublishOperator(StepOperator):
         """Publish."""
         # Here and not above: deltalake and DuckDB are slow to import, and DAG files are parsed all the time.
         from tributary.hooks.lake import LakeHook
+        from tributary.hooks.schema_history import SchemaHistory
         from tributary.publishers.choose import publisher_for
 
         lake = LakeHook(self.lake_conn_id)
@@ -64,6 +65,7 @@ class PublishOperator(StepOperator):
             )
         publisher = publisher_for(plan.contract, lake)
         published = publisher.publish(staged, plan, allow_shrink=bool(given(context).get("allow_shrink", False)))
+        SchemaHistory(lake, plan.contract).remember(plan)
 
         key = DatasetKeys(plan.dataset, plan.contract.lake.prefix).certificate(plan.window, staged.attempt)
         reach("certificate.before_write")

@@ -1,0 +1,55 @@
+"""SchemaHistory: which columns of the source the lake has taken in. One object per state; none is ever changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tributary.core.keys import DatasetKeys
+from tributary.core.schema_change import SchemaChange, SchemaRecord, compare
+from tributary.core.source_table import fingerprint
+
+if TYPE_CHECKING:
+    from tributary.core.contract import Contract
+    from tributary.core.plan import Plan
+    from tributary.core.source_table import SourceTable
+    from tributary.hooks.lake import LakeHook
+
+
+class SchemaHistory:
+    """Of one dataset. Written by publishes and by `./lake accept`; an older reading never comes after a newer one."""
+
+    def __init__(self, hook: LakeHook, contract: Contract) -> None:
+        self.hook = hook
+        self.contract = contract
+        self.keys = DatasetKeys(contract.dataset, contract.lake.prefix)
+
+    def newest(self) -> SchemaRecord | None:
+        """The columns that were taken in last; None where nothing was published since this is recorded."""
+        newest = max(self.hook.list_keys(f"{self.keys.schemas}/"), default=None)
+        return self.hook.get_record(newest, SchemaRecord) if newest else None
+
+    def change_to(self, live: SourceTable) -> SchemaChange:
+        """What the live table has changed.
+
+        :raises ContractError: where a column has no lake type.
+        """
+        return compare(self.contract, self.newest(), live)
+
+    def remember(self, plan: Plan) -> None:
+        """Take in what a run has published; nothing where the columns are known, or newer ones were taken in meanwhile."""
+        newest = self.newest()
+        if plan.seen_at is None or (newest and (newest.seen_at >= plan.seen_at or set(newest.columns) == set(plan.table.columns))):
+            return
+        changes = tuple(map(str, compare(self.contract, newest, plan.table).changes))
+        gone = newest.after(plan.table) if newest else ()
+        self.add(
+            SchemaRecord(
+                dataset=plan.dataset, seen_at=plan.seen_at, columns=plan.table.columns, gone=gone, changes=changes, run_id=plan.run_id
+            )
+        )
+
+    def add(self, record: SchemaRecord) -> str:
+        """Write a state down; the key of its object. Writing the same again changes nothing."""
+        key = self.keys.schema_record(record.seen_at, fingerprint(record.columns))
+        self.hook.put_if_absent(key, record.to_json())
+        return key

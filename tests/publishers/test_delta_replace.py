@@ -193,7 +193,7 @@ def test_a_column_that_changed_its_type_stops_the_publish(lake: Lake) -> None:
     lake.publish(days(1, 2), lake.append_rows(1, 1), 10)
     changed = pa.schema([APPEND.field("id"), APPEND.field("created_at"), ("amount", pa.string())])
     staged, plan = lake.stage(days(2, 3), [(2000, at(2), "2.00")], 20, schema=changed)
-    with pytest.raises(ContractError, match=r"column 'amount' is decimal\(12,2\) in the table and string at the source now"):
+    with pytest.raises(ContractError, match=r"column 'amount' is decimal\(12,2\) in the table and string in this run"):
         lake.publisher.publish(staged, plan)
 
 

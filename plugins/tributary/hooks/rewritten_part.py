@@ -1,0 +1,42 @@
+"""A Parquet object with other columns: wider types, columns of NULL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pyarrow as pa
+
+    from tributary.hooks.lake import LakeHook
+    from tributary.hooks.part_writer import WrittenPart
+
+# Rows of one Arrow batch between the Parquet reader and writer.
+BATCH_ROWS = 65_536
+
+
+def rewritten_part(hook: LakeHook, source_key: str, target_key: str, types: Mapping[str, pa.DataType]) -> WrittenPart:
+    """Copy an object, columns cast to the given types where they differ; those that it lacks stay lacking.
+
+    Memory is one batch and one row group. A cast that would change a value fails.
+    """
+    schema = hook.part_schema(source_key)
+    for at, field in enumerate(schema):
+        if field.name in types:
+            schema = schema.set(at, field.with_type(types[field.name]))
+    return hook.write_part(target_key, schema, batches(hook, source_key, schema))
+
+
+def batches(hook: LakeHook, key: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows of an object under another schema: columns are cast to its types, and NULL where the object lacks them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with hook.errors("read", key), pq.ParquetFile(f"{hook.bucket}/{key}", filesystem=hook.filesystem()) as file:
+        for batch in file.iter_batches(BATCH_ROWS):
+            there = dict(zip(batch.schema.names, batch.columns, strict=True))
+            columns = [
+                there[field.name].cast(field.type) if field.name in there else pa.nulls(batch.num_rows, field.type) for field in schema
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -111,8 +111,8 @@ class SchemaChange:
         names = ", ".join(change.name for change in self.impossible)
         return (
             f"No lake column can hold the old and the new values of {names}. Either publish under a new dataset name; or leave the column "
-            f"out from now on with `columns: {{{self.impossible[0].name}: {{mask: drop}}}}`, and its old values stay; or empty the table's "
-            f"folder {self.contract.lake.prefix}/{self.contract.dataset}, run ./lake accept {self.contract.dataset} and load every day again"
+            f"out from now on with `columns: {{{self.impossible[0].name}: {{mask: drop}}}}`, and its old values stay; or empty the folder "
+            f"{self.contract.lake.prefix}/{self.contract.dataset}, run ./lake accept {self.contract.dataset} and load every day again"
         )
 
 
@@ -177,7 +177,10 @@ def _hinted(changes: list[ColumnChange]) -> tuple[ColumnChange, ...]:
         twins = [
             twin.name
             for twin in changes
-            if change.kind in ("added", "dropped") and twin.kind == other and column and (twin.now or twin.before or column).ddl == column.ddl
+            if change.kind in ("added", "dropped")
+            and twin.kind == other
+            and column
+            and (twin.now or twin.before or column).ddl == column.ddl
         ]
         hint = "" if not twins else f" (renamed to {twins[0]}?)" if other == "added" else f" (renamed from {twins[0]}?)"
         hinted.append(replace(change, hint=hint))

@@ -40,3 +40,8 @@ def batches(hook: LakeHook, key: str, schema: pa.Schema) -> Iterator[pa.RecordBa
                 there[field.name].cast(field.type) if field.name in there else pa.nulls(batch.num_rows, field.type) for field in schema
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def same_columns(one: pa.Schema, other: pa.Schema) -> bool:
+    """Columns are found by their names; where they stand means nothing."""
+    return {field.name: field.type for field in one} == {field.name: field.type for field in other}

@@ -48,6 +48,10 @@ class SchemaHistory:
             )
         )
 
+    def has_table(self) -> bool:
+        """Whether the lake holds anything of the dataset; not where its folder was emptied."""
+        return any(True for _ in self.hook.list_keys(f"{self.keys.table}/"))
+
     def add(self, record: SchemaRecord) -> str:
         """Write a state down; the key of its object. Writing the same again changes nothing."""
         key = self.keys.schema_record(record.seen_at, fingerprint(record.columns))

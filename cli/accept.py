@@ -52,7 +52,7 @@ def accepted(dataset: str, schema: str | None, *, dry_run: bool) -> tuple[Schema
     :raises CommandError: where the live columns are others than `schema` says, or no lake column could hold old and new values.
     :raises ContractError: where the contract does not fit the new columns.
     """
-    from tributary.core.schema_change import SchemaRecord
+    from tributary.core.schema_change import taken_in
     from tributary.core.source_table import fit
     from tributary.hooks.lake import LakeHook
     from tributary.hooks.mysql_arrow import MySqlArrowHook
@@ -79,15 +79,9 @@ def accepted(dataset: str, schema: str | None, *, dry_run: bool) -> tuple[Schema
     fit(contract, live)
     if dry_run:
         return change, None
-    record = SchemaRecord(
-        dataset=dataset,
-        seen_at=seen_at,
-        columns=live.columns if emptied else change.table.columns,
-        gone=() if emptied else newest.after(live),
-        changes=tuple(map(str, change.changes)),
-        accepted_by=getpass.getuser(),
-    )
-    return change, history.add(record)
+    record = taken_in(contract, None if emptied else newest, live if emptied else change.table, seen_at)
+    by_whom = {"changes": tuple(map(str, change.changes)), "accepted_by": getpass.getuser()}
+    return change, history.add(record.model_copy(update=by_whom))
 
 
 def effect(change: SchemaChange, column: ColumnChange) -> str:

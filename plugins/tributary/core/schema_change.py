@@ -36,11 +36,6 @@ class SchemaRecord(Record):
     run_id: str | None = None  # of the publish that took them in
     accepted_by: str | None = None  # or who ran ./lake accept
 
-    def after(self, table: SourceTable) -> tuple[SourceColumn, ...]:
-        """What is gone once the table's columns are taken in."""
-        there = {column.name for column in table.columns}
-        return tuple(column for column in (*self.gone, *self.columns) if column.name not in there)
-
 
 @dataclass(frozen=True, slots=True)
 class ColumnChange:
@@ -114,6 +109,20 @@ class SchemaChange:
             f"out from now on with `columns: {{{self.impossible[0].name}: {{mask: drop}}}}`, and its old values stay; or empty the folder "
             f"{self.contract.lake.prefix}/{self.contract.dataset}, run ./lake accept {self.contract.dataset} and load every day again"
         )
+
+
+def taken_in(contract: Contract, record: SchemaRecord | None, table: SourceTable, seen_at: datetime) -> SchemaRecord:
+    """The record that follows: the table's columns; those that the contract drops as the lake got them before."""
+    known = {column.name: column for column in record.columns} if record else {}
+    columns = [known.get(column.name, column) if is_dropped(column, contract.columns) else column for column in table.columns]
+    there = {column.name for column in columns}
+    return SchemaRecord(
+        dataset=contract.dataset,
+        seen_at=seen_at,
+        columns=tuple(columns),
+        gone=tuple(column for column in (*record.gone, *record.columns) if column.name not in there) if record else (),
+        changes=tuple(map(str, compare(contract, record, table).changes)),
+    )
 
 
 def compare(contract: Contract, record: SchemaRecord | None, live: SourceTable) -> SchemaChange:

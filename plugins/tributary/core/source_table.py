@@ -82,9 +82,9 @@ def fingerprint(columns: Iterable[SourceColumn]) -> str:
 
 
 def altered(before: Iterable[SourceColumn], now: Iterable[SourceColumn]) -> str:
-    """Two lists of columns as a difference, a line for each column that is not on both sides."""
-    lines = ([f"  {column.name} {column.ddl}" for column in columns] for columns in (before, now))
-    return "\n".join(line for line in difflib.ndiff(*lines) if line[0] in "+-")
+    """Two lists of columns as a difference: a line for each column that is on one side only, or stands elsewhere."""
+    lines = ([f"{column.name} {column.ddl}" for column in columns] for columns in (before, now))
+    return "\n".join(f"  {line}" for line in difflib.ndiff(*lines) if line[0] in "+-")
 
 
 def is_naive(column: SourceColumn) -> bool:

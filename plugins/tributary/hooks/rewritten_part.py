@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import pyarrow as pa
 
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
 BATCH_ROWS = 65_536
 
 
-def rewritten_part(hook: LakeHook, source_key: str, target_key: str, types: Mapping[str, pa.DataType]) -> WrittenPart:
-    """Copy an object, columns cast to the given types where they differ; those that it lacks stay lacking.
+def rewritten_part(hook: LakeHook, source_key: str, target_key: str, table: pa.Schema) -> WrittenPart:
+    """Copy an object, its columns cast to the types that the table says; those that it lacks stay lacking.
 
     Memory is one batch and one row group. A cast that would change a value fails.
     """
-    schema = hook.part_schema(source_key)
-    for at, field in enumerate(schema):
-        if field.name in types:
-            schema = schema.set(at, field.with_type(types[field.name]))
+    import pyarrow as pa
+
+    schema = pa.schema([table.field(name) for name in hook.part_schema(source_key).names])
     return hook.write_part(target_key, schema, batches(hook, source_key, schema))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tributary.core.keys import DatasetKeys
-from tributary.core.schema_change import SchemaChange, SchemaRecord, compare
+from tributary.core.schema_change import SchemaChange, SchemaRecord, compare, taken_in
 from tributary.core.source_table import fingerprint
 
 if TYPE_CHECKING:
@@ -38,15 +38,11 @@ class SchemaHistory:
     def remember(self, plan: Plan) -> None:
         """Take in what a run has published; nothing where the columns are known, or newer ones were taken in meanwhile."""
         newest = self.newest()
-        if plan.seen_at is None or (newest and (newest.seen_at >= plan.seen_at or set(newest.columns) == set(plan.table.columns))):
+        if plan.seen_at is None or (newest and newest.seen_at >= plan.seen_at):
             return
-        changes = tuple(map(str, compare(self.contract, newest, plan.table).changes))
-        gone = newest.after(plan.table) if newest else ()
-        self.add(
-            SchemaRecord(
-                dataset=plan.dataset, seen_at=plan.seen_at, columns=plan.table.columns, gone=gone, changes=changes, run_id=plan.run_id
-            )
-        )
+        record = taken_in(self.contract, newest, plan.table, plan.seen_at)
+        if newest is None or set(newest.columns) != set(record.columns):
+            self.add(record.model_copy(update={"run_id": plan.run_id}))
 
     def has_table(self) -> bool:
         """Whether the lake holds anything of the dataset; not where its folder was emptied."""

@@ -56,12 +56,11 @@ class DeltaWidening:
         paths = actions["path"].to_pylist()
         days = actions[f"partition.{self.partition_by[0]}"].to_pylist() if self.partition_by else [None] * len(paths)
         arrow = pa.schema(schema.to_arrow())
-        wider = {name: arrow.field(name).type for name in columns}
         for path, day, rows in zip(paths, days, actions["num_records"].to_pylist(), strict=True):
             if path in self._written:
                 continue
             key = self.keys.delta_part(self.partition_by[0] if self.partition_by else None, day, str(uuid4()), len(self._written))
-            written = rewritten_part(self.table.hook, f"{self.table.key}/{path}", key, wider)
+            written = rewritten_part(self.table.hook, f"{self.table.key}/{path}", key, arrow)
             if rows is not None and written.rows != rows:
                 raise LakeUnavailable(f"{path} has {rows:,} rows in the table's log, {written.rows:,} were copied; the task tries again")
             self._written[path] = Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day)

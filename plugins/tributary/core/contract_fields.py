@@ -179,8 +179,15 @@ class Deletes(Strict):
 class ColumnPolicy(Strict):
     """What happens to one column on its way."""
 
-    mask: Literal["drop", "hash", "redact"] | None = Field(
-        None, description="drop: leave the column out · hash: HMAC-SHA256, equal values stay equal · redact: '***' in place of every value"
+    mask: Literal["drop", "hash", "redact", "truncate"] | None = Field(
+        None,
+        description="drop: leave the column out · hash: HMAC-SHA256, equal values stay equal · redact: '***' in place of every value · "
+        "truncate: only what `keep` says",
+    )
+    keep: Annotated[int, Field(ge=1)] | Literal["year", "month"] | None = Field(
+        None,
+        description="mask truncate: how many characters of a text stay, from its start; or year, month: a DATE, DATETIME or TIMESTAMP "
+        "becomes the first day of it (of a TIMESTAMP in UTC)",
     )
     on_invalid: OnInvalid = Field(
         "fail",
@@ -195,4 +202,8 @@ class ColumnPolicy(Strict):
     def _says_something(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("says nothing; give mask, on_invalid or type, or leave the column away")
+        if self.mask == "truncate" and self.keep is None:
+            raise ValueError("mask truncate needs `keep`: a number of characters such as 3, or year or month for a time")
+        if self.keep is not None and self.mask != "truncate":
+            raise ValueError("`keep` is for mask truncate; write `mask: truncate` or remove it")
         return self

@@ -154,14 +154,14 @@ def source_schema(columns: Iterable[SourceColumn], policies: Mapping[str, Column
 
 
 def lake_schema(columns: Iterable[SourceColumn], policies: Mapping[str, ColumnPolicy]) -> pa.Schema:
-    """Schema of the rows as they are stored: dropped columns are missing, masked ones are strings.
+    """Schema of the rows as they are stored: dropped columns are missing, masked ones are strings, truncated ones keep their type.
 
     Every field may be NULL: a later contract or source may relax a column, and the table must take it then.
 
     :raises ContractError: as `lake_type`.
     """
     kept = [column for column in columns if not is_dropped(column, policies)]
-    return pa.schema([pa.field(c.name, pa.string()) if is_masked(c.name, policies) else _field(c, policies.get(c.name)) for c in kept])
+    return pa.schema([_stored(column, policies.get(column.name)) for column in kept])
 
 
 def is_dropped(column: SourceColumn, policies: Mapping[str, ColumnPolicy]) -> bool:
@@ -172,6 +172,21 @@ def is_dropped(column: SourceColumn, policies: Mapping[str, ColumnPolicy]) -> bo
 def is_masked(name: str, policies: Mapping[str, ColumnPolicy]) -> bool:
     """Whether the contract hides the column's values, or leaves it out."""
     return name in policies and policies[name].mask is not None
+
+
+def _stored(column: SourceColumn, policy: ColumnPolicy | None) -> pa.Field:
+    if policy is None or policy.mask is None:
+        return _field(column, policy)
+    if policy.mask != "truncate":
+        return pa.field(column.name, pa.string())
+    kind = lake_type(column, policy).arrow
+    fits = pa.types.is_string(kind) if isinstance(policy.keep, int) else pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+    if not fits:
+        raise ContractError(
+            f"column {column.name!r} is {column.type}, of which `keep: {policy.keep}` keeps nothing: a number of characters is for text, "
+            "year and month are for DATE, DATETIME and TIMESTAMP; use mask hash, redact or drop"
+        )
+    return pa.field(column.name, kind)
 
 
 def _field(column: SourceColumn, policy: ColumnPolicy | None) -> pa.Field:

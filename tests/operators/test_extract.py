@@ -40,7 +40,8 @@ def source(settings: Settings) -> Iterator[SourceDatabase]:
         database.run(
             "CREATE TABLE events (id BIGINT UNSIGNED PRIMARY KEY, at DATETIME(6) NOT NULL, "
             "email VARCHAR(99), pin INT, note TEXT, city VARCHAR(40), born DATE, KEY (at))",
-            "INSERT INTO events VALUES (1, '2026-01-01', 'ann-canary@example.com', 4711001, 'note-canary', 'Bad Canaryburg', '1980-05-17'), "
+            "INSERT INTO events VALUES "
+            "(1, '2026-01-01', 'ann-canary@example.com', 4711001, 'note-canary', 'Bad Canaryburg', '1980-05-17'), "
             "(18446744073709551615, '2026-01-01 23:59:59.999999', NULL, NULL, NULL, NULL, NULL), "
             "(3, '2026-01-03', 'later', 1, 'later', 'later', '2000-01-01')",
         )

@@ -107,6 +107,8 @@ class World:
         """The files that readers see."""
         if self.contract.format == "parquet":
             return list(self.lake.list_keys(f"{self.keys.table}/"))
+        if not SchemaHistory(self.lake, self.contract).has_table():
+            return []
         uris = DeltaTable(self.lake.uri(self.keys.table), storage_options=self.lake.storage_options()).file_uris()
         return [uri.removeprefix(f"s3://{self.lake.bucket}/") for uri in uris]
 

@@ -153,6 +153,24 @@ class Extract(Strict):
     statement_timeout_s: int = Field(3600, ge=1, description="a query that runs longer is ended by the server")
 
 
+class Freshness(Strict):
+    """How old the newest row may be when a run's window ends."""
+
+    column: str | None = Field(
+        None, description="mode snapshot: a DATETIME or TIMESTAMP column that says when a row was written; the other modes use their cursor"
+    )
+    warn_after_h: float | None = Field(None, gt=0, description="hours; an older newest row is recorded as a warning")
+    fail_after_h: float | None = Field(None, gt=0, description="hours; an older newest row stops the run before anything is published")
+
+    @model_validator(mode="after")
+    def _says_when(self) -> Self:
+        if self.warn_after_h is None and self.fail_after_h is None:
+            raise ValueError("freshness needs warn_after_h or fail_after_h: how many hours old may the newest row be?")
+        if self.warn_after_h and self.fail_after_h and self.warn_after_h >= self.fail_after_h:
+            raise ValueError(f"freshness.warn_after_h ({self.warn_after_h:g}) must be below fail_after_h ({self.fail_after_h:g})")
+        return self
+
+
 class Deletes(Strict):
     """How rows that are deleted at the source leave a merged table."""
 

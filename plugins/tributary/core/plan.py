@@ -48,6 +48,7 @@ class Plan(Record):
     labels: tuple[str, ...] = ()  # what a reader of the certificate should know, such as why the guarantee is reduced
     audits: tuple[Audited, ...] = ()  # windows of earlier runs; those with more rows than before are among the chunks
     seen_at: datetime | None = None  # the source's clock when the columns were read; None: planned by an older version
+    newest_before: datetime | None = None  # of the rows before the window, where the contract asks for freshness
     transform_sql: str | None = None
     checks_sql: str | None = None
 

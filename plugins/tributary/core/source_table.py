@@ -83,8 +83,8 @@ def fingerprint(columns: Iterable[SourceColumn]) -> str:
 
 def altered(before: Iterable[SourceColumn], now: Iterable[SourceColumn]) -> str:
     """Two lists of columns as a difference: a line for each column that is on one side only, or stands elsewhere."""
-    lines = ([f"{column.name} {column.ddl}" for column in columns] for columns in (before, now))
-    return "\n".join(f"  {line}" for line in difflib.ndiff(*lines) if line[0] in "+-")
+    old, new = ([f"{column.name} {column.ddl}" for column in columns] for columns in (before, now))
+    return "\n".join(f"  {line}" for line in difflib.ndiff(old, new) if line[0] in "+-")
 
 
 def is_naive(column: SourceColumn) -> bool:
@@ -132,6 +132,8 @@ def _unknown_columns(contract: Contract, table: SourceTable) -> list[str]:
         named["cursor.column"] = contract.cursor.column
     if contract.partition:
         named["partition.by"] = contract.partition.by
+    if contract.freshness and contract.freshness.column:
+        named["freshness.column"] = contract.freshness.column
     if contract.deletes and contract.deletes.column:
         named["deletes.column"] = contract.deletes.column
     problems = []
@@ -153,6 +155,9 @@ def _wrong_key(contract: Contract, table: SourceTable) -> list[str]:
 def _wrong_times(contract: Contract, table: SourceTable) -> list[str]:
     problems = []
     named = {}
+    fresh = contract.freshness.column if contract.freshness else None
+    if fresh and not table.column(fresh).type.startswith(("datetime", "timestamp")):
+        problems.append(f"freshness.column: {fresh} is {table.column(fresh).type}; it must be a DATETIME or TIMESTAMP")
     if contract.cursor:
         named["cursor.column"] = contract.cursor.column
     if contract.partition:

@@ -49,6 +49,11 @@ class Snapshot:
         rows = self._session.rows(query.count_sql, query.values, doing=f"count {query.table.name}")
         return int(rows[0]["n"] or 0)
 
+    def newest(self, query: Query) -> datetime | None:
+        """The greatest cursor of the query's rows, in UTC; None where it has no row."""
+        text = self._session.rows(query.newest_sql, query.values, doing=f"look for the newest row of {query.table.name}")[0]["newest"]
+        return datetime.fromisoformat(text).replace(tzinfo=query.zone).astimezone(UTC) if text else None
+
     def ask(self, sql: str, *, doing: str) -> list[Row]:
         """A small result that is seen at the snapshot's moment, as text by column name; the statement is taken as it stands."""
         return self._session.rows(sql.replace("%", "%%"), doing=doing)

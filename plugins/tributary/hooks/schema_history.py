@@ -45,8 +45,9 @@ class SchemaHistory:
             self.add(record.model_copy(update={"run_id": plan.run_id}))
 
     def has_table(self) -> bool:
-        """Whether the lake holds anything of the dataset; not where its folder was emptied."""
-        return any(True for _ in self.hook.list_keys(f"{self.keys.table}/"))
+        """Whether readers find a table; not where its folder was emptied. Parts that no Delta log names are none."""
+        log = "_delta_log/" if self.contract.format == "delta" else ""
+        return any(True for _ in self.hook.list_keys(f"{self.keys.table}/{log}"))
 
     def add(self, record: SchemaRecord) -> str:
         """Write a state down; the key of its object. Writing the same again changes nothing."""

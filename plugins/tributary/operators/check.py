@@ -13,11 +13,13 @@ from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
 from tributary.core.position import Position, oldest
 from tributary.core.reconcile import Written, all_chunks, compare
-from tributary.core.staged import CheckResult, Extracted, Part, Read, ReadChunk, Staged, Transformed
+from tributary.core.staged import CheckResult, Extracted, Part, Read, ReadChunk, Staged, Transformed, warnings
 from tributary.core.tally import counted, total
 from tributary.operators.base import StepOperator
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
     from tributary.core.window import Window
@@ -31,6 +33,7 @@ class CheckOperator(StepOperator):
     * DuckDB, which wrote none of the extracted parts, decodes as many rows and NULLs per column as were counted while they were written,
       and values with the checksums that were taken while the source's rows were decoded;
     * no key is there twice, no key, cursor or partition column is NULL, no row lies outside its partition;
+    * the newest row is as fresh as the contract's `freshness` says;
     * no `#fail` check of `checks.sql` (that of the plan) selects a row over the view `new_rows`. `#warn` checks are recorded.
 
     :param dataset: name of the dataset's folder.
@@ -67,7 +70,7 @@ class CheckOperator(StepOperator):
         manifests = [lake.get_record(key, Extracted) for key in self.manifests]
         chunks = all_chunks(plan, manifests)
         parts, written = self._final(lake, plan, chunks)
-        checks = self._check(lake, plan, parts, written)
+        checks = self._check(lake, plan, parts, written, oldest(chunk.position for chunk in chunks).read_at)
         windows = {chunk.index: chunk.window for group in plan.groups for chunk in group}
         staged = Staged(
             attempt=str(uuid4()),
@@ -89,7 +92,7 @@ class CheckOperator(StepOperator):
         )
         key = f"{DatasetKeys(plan.dataset, plan.contract.lake.prefix).run(plan.run_id, staged.attempt)}/staged.json"
         lake.put_record(key, staged)
-        warned = ", ".join(f"{check.name} ({check.violations:,} rows)" for check in checks if check.violations)
+        warned = "; ".join(warnings(checks))
         self.log.info(
             "checked %s %s: %s rows at the source, %s decoded from %d parts; %d checks, warnings: %s",
             plan.dataset, plan.window, f"{staged.source_rows:,}", f"{staged.lake_rows:,}", len(parts), len(checks), warned or "none",
@@ -109,7 +112,7 @@ class CheckOperator(StepOperator):
         return tuple(chunk.part for chunk in chunks), written
 
     @staticmethod
-    def _check(lake: LakeHook, plan: Plan, parts: tuple[Part, ...], written: Written) -> tuple[CheckResult, ...]:
+    def _check(lake: LakeHook, plan: Plan, parts: tuple[Part, ...], written: Written, read_at: datetime) -> tuple[CheckResult, ...]:
         from tributary.hooks.lake_sql import decode_errors
         from tributary.operators.new_rows import NewRows, refuse
 
@@ -119,9 +122,8 @@ class CheckOperator(StepOperator):
                 rows = NewRows(connection, lake, plan, parts)
                 decoded = rows.decode()
             compare(plan, parts, written, decoded)
-            problems = rows.problems()
-            results = tuple(rows.run(check) for check in checks)
-        refuse(plan, problems, results)
+            results = (*rows.guards(read_at), *(rows.run(check) for check in checks))
+        refuse(plan, results)
         return results
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from tributary.core.errors import WindowError
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan, grouped, reread_chunks
+from tributary.core.select import window_query
 from tributary.core.source_table import fit
 from tributary.core.window import Window
 from tributary.operators.audit import last_counts, recount
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
     from tributary.core.audit import Audited
     from tributary.core.contract import Contract
     from tributary.core.plan import Chunk
+    from tributary.core.source_table import SourceTable
     from tributary.hooks.lake import LakeHook
+    from tributary.hooks.mysql_arrow import MySqlArrowHook
     from tributary.hooks.mysql_chunks import Chunked
 
 # The XCom with the plan's object key. What the task returns must be the groups: Airflow maps over returned values only.
 PLAN_KEY = "plan_key"
+# No TIMESTAMP is older.
+_EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 class PlanOperator(StepOperator):
@@ -91,6 +96,7 @@ class PlanOperator(StepOperator):
             consistency=contract.consistency,
             guarantee=self.safe["guarantee"],
             seen_at=seen_at,
+            newest_before=_newest_before(source, contract, table, window),
             labels=(
                 *self.safe["labels"],
                 *(f"the source was altered: {altered}" for altered in change.changes),
@@ -122,6 +128,14 @@ class PlanOperator(StepOperator):
             f"{contract.dataset} {window} cannot be read any more: a snapshot shows the table as it is now, and now belongs to {current}; "
             "trigger the DAG without dates for a snapshot of now"
         )
+
+
+def _newest_before(source: MySqlArrowHook, contract: Contract, table: SourceTable, window: Window) -> datetime | None:
+    """The newest row before the window: where the window has none, it says how fresh the table is."""
+    if contract.freshness is None or contract.cursor is None or window.start <= _EPOCH:
+        return None
+    with source.snapshot() as snapshot:
+        return snapshot.newest(window_query(contract, table, Window(_EPOCH, window.start)))
 
 
 def _groups(contract: Contract, chunked: Chunked, again: list[Chunk], late: list[Audited]) -> tuple[tuple[Chunk, ...], ...]:

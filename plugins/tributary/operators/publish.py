@@ -12,7 +12,7 @@ from tributary.core.errors import CheckError
 from tributary.core.failpoint import reach
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
-from tributary.core.staged import Staged
+from tributary.core.staged import Staged, warnings
 from tributary.operators.base import StepOperator
 from tributary.operators.run_context import given
 
@@ -37,7 +37,7 @@ class PublishOperator(StepOperator):
     A retry after a crash at any point finds what was done and does the rest: a commit is recognised by its attempt, the certificate
     and the events are made in every case. The asset named like the dataset gets one event; `<dataset>/day` one per changed partition
     day; their extra carries guarantee and labels, as does what this returns: `{outcome, rows, bytes, lake_version, days, guarantee,
-    labels}`; `days` is a number.
+    labels, warnings}`; `days` is a number. Airflow shows it on the run's page, as the task's XCom.
     """
 
     template_fields = ("staged_key",)
@@ -79,7 +79,7 @@ class PublishOperator(StepOperator):
             published.outcome, plan.dataset, plan.window, f"{published.rows:,}", size_bytes / 1e6, len(published.days),
             published.lake_version, lake.uri(key),
         )  # fmt: skip
-        for label in (*plan.labels, *published.labels):
+        for label in (*plan.labels, *published.labels, *warnings((*staged.checks, *published.checks))):
             self.log.warning("%s", label)
         return {
             "outcome": published.outcome,
@@ -89,6 +89,7 @@ class PublishOperator(StepOperator):
             "days": len(published.days),
             "guarantee": plan.guarantee,
             "labels": [*plan.labels, *published.labels],
+            "warnings": warnings((*staged.checks, *published.checks)),
         }
 
     def _tell(self, context: Context, plan: Plan, published: Published, certificate_key: str) -> None:
@@ -129,7 +130,7 @@ def certificate(plan: Plan, staged: Staged, published: Published) -> Certificate
         nulls=staged.nulls,
         checksums=staged.checksums,
         invalid=staged.invalid,
-        checks=staged.checks,
+        checks=(*staged.checks, *published.checks),
         audits=staged.audits,
         parts=published.parts,
         attempt=staged.attempt,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ class DeltaReplace:
             new[part.partition] = new.get(part.partition, 0) + part.rows
         there = LakeTable.rows_by_partition(table, self.partition_by)
         now = {day: rows for day, rows in there.items() if not self.partition_by or day in days}
-        refuse_shrink(self.contract.dataset, now, new, max_shrink=max_shrink)
+        volume = refuse_shrink(self.contract.dataset, now, new, max_shrink=max_shrink)
 
         # A snapshot's table is what the source's table is now; a partition shares its table with those of other days.
         after = grown(self.contract.dataset, self.table.uri, table.schema(), schema) if self.partition_by else Grown(schema, ())
@@ -85,7 +86,8 @@ class DeltaReplace:
         )
         reach("delta_replace.after_commit")
         # Without retries, a commit is the next version or none.
-        return self._published("published", staged, days, table.version() + 1, after.labels)
+        done = self._published("published", staged, days, table.version() + 1, after.labels)
+        return replace(done, checks=(volume,))
 
     def _published(
         self, outcome: Outcome, staged: Staged, days: tuple[date, ...], version: int | None, labels: tuple[str, ...] = ()

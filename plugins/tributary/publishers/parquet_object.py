@@ -83,7 +83,7 @@ class ParquetObject:
     def _once(self, staged: Staged, plan: Plan, max_shrink: float, wrote: set[str]) -> Published:
         slots = [self._slot(part, staged) for part in staged.parts]
         ours = [slot for slot in slots if not self._is_mine(slot, staged) and remaining([slot.read], [slot.note] if slot.note else [])]
-        refuse_shrink(
+        volume = refuse_shrink(
             self.contract.dataset,
             {slot.part.partition: slot.note.rows for slot in ours if slot.note},
             {slot.part.partition: slot.part.rows for slot in ours},
@@ -96,7 +96,9 @@ class ParquetObject:
                 raise Beaten(f"{slot.key} was replaced in between")  # or by ourselves, answer lost: the next look tells
             reach("parquet_object.after_commit")
             wrote.add(slot.key)
-        return self._published([self._slot(slot.part, staged) for slot in slots] if ours else slots, staged, wrote)
+        if not ours:
+            return self._published(slots, staged, wrote)
+        return replace(self._published([self._slot(slot.part, staged) for slot in slots], staged, wrote), checks=(volume,))
 
     def _published(self, slots: list[Slot], staged: Staged, wrote: set[str]) -> Published:
         mine = [slot for slot in slots if self._is_mine(slot, staged)]

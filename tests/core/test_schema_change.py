@@ -68,8 +68,10 @@ def test_the_error_shows_the_difference_and_the_command() -> None:
     with pytest.raises(SchemaChanged) as error:
         found.refuse()
     assert str(error.value).splitlines() == [
-        "orders: shop.orders was altered after 2026-01-01 00:00:00 UTC in a way that `drift: evolve` does not take by itself; "
-        "nothing was published.",
+        (
+            "orders: shop.orders was altered after 2026-01-01 00:00:00 UTC in a way that `drift: evolve` does not take by itself; "
+            "nothing was published."
+        ),
         "  column m: new, int(11) NULL (renamed from n?)",
         "  column n: int(11) NULL -> gone (renamed to m?)",
         f"If it is meant, run: ./lake accept orders --schema {found.live.fingerprint}   (what the lake does then: docs/schema-changes.md)",

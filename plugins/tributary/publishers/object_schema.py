@@ -57,11 +57,12 @@ class ObjectSchema:
         announced = self._announced()
         unfinished = _unfinished(announced)
         objects = sorted((key for key in self.hook.list_keys(f"{self.keys.table}/") if key.endswith("/data.parquet")), reverse=True)
-        # One object stands for all of them, unless somebody is at work or was never finished.
-        looked_at = objects if unfinished else objects[:1]
+        # One object stands for all of them, unless somebody is at work, was never finished, or was not known to us when we published.
+        every = bool(unfinished or self._known)
+        looked_at = objects if every else objects[:1]
         schemas = [*(self.hook.part_schema(key) for key in reversed(looked_at)), *map(self._said, unfinished)]
         target = self._united([*schemas, staged])
-        if unfinished or not objects or not same_columns(schemas[0], target):
+        if every or not objects or not same_columns(schemas[0], target):
             self._announce(target)
             announced |= {self._mine}
             self._rewrite(objects, target)

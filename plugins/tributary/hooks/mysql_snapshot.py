@@ -11,8 +11,8 @@ from tributary_native import Batch, Column, Invalid
 
 from tributary.core.errors import InexactValueError, SchemaChanged, SourceError
 from tributary.core.position import Position
-from tributary.core.select import Query
-from tributary.core.source_table import altered, fingerprint
+from tributary.core.select import Query, quote_table
+from tributary.core.source_table import SourceColumn, altered, fingerprint
 from tributary.core.tally import Tally
 from tributary.core.types import lake_type
 from tributary.hooks.mysql_catalog import columns_of
@@ -66,6 +66,13 @@ class Snapshot:
         """
         planned = query.table
         now = columns_of(self._session, planned.schema_name, planned.table_name)
+        # MySQL 8 shows information_schema as it was when the snapshot was opened, and reads the table by the names that it has now. Without
+        # its invisible columns, which `*` leaves out.
+        table = quote_table(planned.schema_name, planned.table_name).replace("%", "%%")
+        names = self._session.names(f"SELECT * FROM {table} LIMIT 0", doing=f"read {planned.name}")  # noqa: S608 (quoted)
+        if names != [column.name for column in planned.columns if column.name in names]:
+            known = {column.name: column for column in now}
+            now = tuple(known.get(name, SourceColumn(name=name, type="of unknown type", nullable=True)) for name in names)
         if fingerprint(now) != planned.fingerprint:
             raise SchemaChanged(
                 f"{planned.name} was altered after this run was planned; nothing was published.\n{altered(planned.columns, now)}\n"

@@ -11,7 +11,6 @@ import mmap
 import os
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -49,13 +48,18 @@ def traces(value: str) -> list[bytes]:
 
 
 class TempWatch:
-    """Looks into every file that appears in the folders for temporary files, as long as it lives."""
+    """Looks into every file that appears in the folders for temporary files, as long as it lives.
+
+    What lay there before is somebody else's, and is left alone.
+    """
+
+    ROOTS = (*{Path(tempfile.gettempdir()), Path("/tmp"), Path("/dev/shm")},)  # noqa: S108 (looked at, not used)
 
     def __init__(self, values: list[str]) -> None:
         self.patterns = [trace for value in values for trace in traces(value)]
         self.found: set[str] = set()
-        self.files: set[str] = set()
-        self.began = time.time() - 1
+        self.looked_at: set[tuple[str, int]] = set()
+        self.before = {entry for root in self.ROOTS for entry in root.iterdir()}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="temp watch")
 
@@ -69,16 +73,19 @@ class TempWatch:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.2):
-            for root in {tempfile.gettempdir(), "/tmp", "/dev/shm"}:  # noqa: S108 (looked at, not used)
-                for folder, _, names in os.walk(root):
-                    for name in names:
-                        with contextlib.suppress(OSError, ValueError):  # gone again, or not ours to read
-                            self._look(Path(folder) / name)
+            for entry in {entry for root in self.ROOTS for entry in root.iterdir()} - self.before:
+                files = [entry] if entry.is_file() else [Path(folder) / name for folder, _, names in os.walk(entry) for name in names]
+                for file in files:
+                    with contextlib.suppress(OSError, ValueError):  # gone again, a socket, or not ours to read
+                        self._look(file)
 
     def _look(self, file: Path) -> None:
-        if file.is_symlink() or not file.is_file() or file.stat().st_mtime < self.began:
+        if file.is_symlink() or not file.is_file():
             return
-        self.files.add(str(file))
+        seen = (str(file), file.stat().st_mtime_ns)
+        if seen in self.looked_at:
+            return
+        self.looked_at.add(seen)
         if any(contains(file, pattern) for pattern in self.patterns):
             self.found.add(str(file))
 

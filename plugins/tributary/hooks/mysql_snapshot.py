@@ -59,17 +59,19 @@ class Snapshot:
         return self._session.rows(sql.replace("%", "%%"), doing=doing)
 
     def refuse_altered(self, query: Query) -> None:
-        """Compare the table's columns with those that the query was made of. Call it after `count`: from its first statement to its end
-        the transaction holds the table's metadata lock, so that no ALTER TABLE comes between this look and the rows.
+        """Compare the table's columns with those that the query was made of, before its rows are read in this snapshot.
+
+        The first statement here takes the table's metadata lock, which the transaction holds to its end: no ALTER TABLE can come between
+        this look and the rows.
 
         :raises SchemaChanged: where they differ, in name, order, type, character set or nullability.
         """
         planned = query.table
-        now = columns_of(self._session, planned.schema_name, planned.table_name)
-        # MySQL 8 shows information_schema as it was when the snapshot was opened, and reads the table by the names that it has now. Without
-        # its invisible columns, which `*` leaves out.
         table = quote_table(planned.schema_name, planned.table_name).replace("%", "%%")
         names = self._session.names(f"SELECT * FROM {table} LIMIT 0", doing=f"read {planned.name}")  # noqa: S608 (quoted)
+        now = columns_of(self._session, planned.schema_name, planned.table_name)
+        # MySQL 8 shows information_schema as it was when the snapshot was opened, and reads the table by the names that it has now. `*`
+        # leaves invisible columns out.
         if names != [column.name for column in planned.columns if column.name in names]:
             known = {column.name: column for column in now}
             now = tuple(known.get(name, SourceColumn(name=name, type="of unknown type", nullable=True)) for name in names)

@@ -67,8 +67,8 @@ class ChunkReader:
                 yield result
                 del result
 
-        source_rows = snapshot.count(query)
         snapshot.refuse_altered(query)
+        source_rows = snapshot.count(query)
         batches = masked(snapshot.stream(query, source_schema(query.columns, query.policies), plan.contract.extract.batch_rows, tally))
         key = part_key(plan, chunk, self.attempt)
         written = self.lake.write_part(key, lake_schema(plan.table.columns, plan.contract.columns), batches)

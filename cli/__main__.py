@@ -28,6 +28,7 @@ COMMANDS = {
     "add": "Write the contract of a live table, or of every table of a schema: ./lake add shop.products.",
     "check": "Are contracts, sources and lake fit to run? Each with the fix where they are not.",
     "plan": "What a run would read; writes nothing.",
+    "accept": "Take in a change of the source's columns that stopped a run.",
     "verify": "Is the lake equal to its source, row by row? Names every key that differs.",
     "certificate": "What one publish put into the lake, from where, and what was proved about it.",
     "query": "Read the lake with SQL.",

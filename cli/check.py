@@ -14,6 +14,7 @@ from cli.console import CommandError, enter, message, note, print_json, reported
 if TYPE_CHECKING:
     from tributary.core.contract import Contract
     from tributary.core.preflight import Finding
+    from tributary.core.source_table import SourceTable
 
 
 def check(
@@ -121,6 +122,29 @@ def source_findings(connection: str, contracts: Iterable[Contract]) -> Iterator[
             yield Finding(contract.dataset, "table", "refused", *_found_and_todo(error))
             continue
         yield from judge_table(contract, live)
+        yield from _drift_findings(contract, live)
+
+
+def _drift_findings(contract: Contract, live: SourceTable) -> Iterator[Finding]:
+    """Whether the table's columns are those that the lake has taken in; what is wrong with the lake itself is another finding."""
+    from tributary.core.errors import ContractError, SchemaChanged, TributaryError
+    from tributary.core.preflight import Finding
+    from tributary.hooks.lake import LakeHook
+    from tributary.hooks.schema_history import SchemaHistory
+
+    try:
+        change = SchemaHistory(LakeHook(contract.lake.connection), contract).change_to(live)
+        change.refuse()
+    except SchemaChanged:
+        said = "; ".join(map(str, change.changes))
+        yield Finding(contract.dataset, "columns", "refused", f"altered since {change.since:%Y-%m-%d %H:%M}: {said}", change.todo)
+    except ContractError as error:
+        yield Finding(contract.dataset, "columns", "refused", *_found_and_todo(error))
+    except TributaryError:
+        return
+    else:
+        if change.changes:
+            yield Finding(contract.dataset, "columns", "fine", f"the next run takes in: {'; '.join(map(str, change.changes))}")
 
 
 def _primary_finding(connection: str, primary: str) -> Finding:

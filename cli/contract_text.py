@@ -44,7 +44,7 @@ def to_yaml(proposal: Proposal, table: SourceTable, *, dataset: str, connection:
         lines += [f"  {_scalar(name)}: {{mask: drop}} # {table.column(name).type}: the lake has no exact type" for name in proposal.dropped]
     if proposal.personal:
         lines.append(f"# Data about people? Then, under `columns:`, for {', '.join(map(_scalar, proposal.personal))}:")
-        lines.append("#   <column>: {mask: hash} # joinable, not readable; or drop, or redact")
+        lines.append("#   <column>: {mask: hash} # joinable, not readable; or drop, redact, or truncate with keep: 3")
     if table.engine not in SNAPSHOT_ENGINES:
         lines.append(
             f"# {table.engine} does not hold still while it is read: a run stops where a write came between. Convert it to InnoDB."

@@ -63,18 +63,24 @@ def plan(
 def preview_of(dataset: str, start: str | None, end: str | None) -> Preview:
     """Ask the source as a run does.
 
-    :raises ContractError, WindowError, SourceError, SourceUnavailable: what would stop a run, with what to do.
+    :raises ContractError, SchemaChanged, WindowError, SourceError, SourceUnavailable: what would stop a run, with what to do.
     """
     from tributary.core.run_window import run_window
     from tributary.core.source_table import fit
+    from tributary.hooks.lake import LakeHook
     from tributary.hooks.mysql_arrow import MySqlArrowHook
+    from tributary.hooks.schema_history import SchemaHistory
     from tributary.settings import load_dataset
 
     contract, _ = load_dataset(dataset)
     source = MySqlArrowHook(contract.source.connection)
     conf = {name: value for name, value in (("start", start), ("end", end)) if value is not None}
     window = run_window(contract, run_type="manual", conf=conf, interval=(None, None), now=source.clock())
-    live = source.describe(contract.source.schema_name, contract.source.table_name)
+    change = SchemaHistory(LakeHook(contract.lake.connection), contract).change_to(
+        source.describe(contract.source.schema_name, contract.source.table_name)
+    )
+    change.refuse()
+    live = change.table
     fit(contract, live)
     chunked = source.chunks(contract, live, window)
     return Preview(

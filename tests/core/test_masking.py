@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pyarrow as pa
@@ -68,3 +68,44 @@ def test_hashing_without_a_key_is_refused(key: bytes | None) -> None:
     with pytest.raises(ContractError, match=r"column 'email' is to be hashed .* Airflow connection `masking`"):
         Masking(policies(phone="redact", email="hash"), key)
     Masking(policies(phone="redact"), key)
+
+
+@pytest.mark.parametrize(
+    ("kind", "keep", "values", "stored"),
+    [
+        ("varchar(99)", 3, ["Hamburg", "Ulm", "", "\U0001f600ño!", None], ["Ham", "Ulm", "", "\U0001f600ño", None]),
+        ("date", "year", [date(1980, 5, 17), date(1000, 12, 31), None], [date(1980, 1, 1), date(1000, 1, 1), None]),
+        ("datetime(6)", "month", [datetime(9999, 12, 31, 23, 59, 59, 999999), None], [datetime(9999, 12, 1), None]),  # noqa: DTZ001
+        ("timestamp", "year", [datetime(1980, 12, 31, 23, 59, tzinfo=UTC)], [datetime(1980, 1, 1, tzinfo=UTC)]),
+    ],
+)
+def test_truncating_keeps_the_start_and_the_type(kind: str, keep: int | str, values: list[object], stored: list[object]) -> None:
+    column = SourceColumn(name="c", type=kind, nullable=True)
+    chosen = {"c": ColumnPolicy.model_validate({"mask": "truncate", "keep": keep})}
+    whole = pa.RecordBatch.from_arrays([pa.array(values, lake_schema([column], {}).field(0).type)], schema=source_schema([column]))
+    masked = Masking(chosen).apply(whole)
+    assert masked.schema == lake_schema([column], chosen)
+    assert masked.column(0).to_pylist() == stored
+
+
+@pytest.mark.parametrize(
+    ("kind", "keep"), [("int", 2), ("varchar(9)", "year"), ("blob", 4), ("time", "year"), ("date", 4), ("json", "month")]
+)
+def test_what_cannot_be_truncated_so_is_refused(kind: str, keep: int | str) -> None:
+    chosen = {"c": ColumnPolicy.model_validate({"mask": "truncate", "keep": keep})}
+    with pytest.raises(ContractError, match=f"`keep: {keep}` keeps nothing: a number of characters is for text"):
+        lake_schema([SourceColumn(name="c", type=kind, nullable=True)], chosen)
+
+
+@pytest.mark.parametrize(
+    ("policy", "match"),
+    [
+        ({"mask": "truncate"}, "needs `keep`"),
+        ({"keep": 3}, "is for mask truncate"),
+        ({"mask": "truncate", "keep": 0}, "greater than"),
+        ({"mask": "truncate", "keep": "day"}, "year"),
+    ],
+)
+def test_a_truncation_says_what_to_keep(policy: dict[str, object], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        ColumnPolicy.model_validate(policy)

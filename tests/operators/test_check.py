@@ -294,9 +294,13 @@ class TestContractChecks:
     def test_warn_is_recorded(self, lake: Lake) -> None:
         sql = "-- #warn cheap\nSELECT id FROM new_rows WHERE amount < 2\n-- #fail never\nSELECT 1 FROM new_rows WHERE false"
         staged = check(lake, lake.extract(days(1, 2), lake.append_rows(1, 3), checks_sql=sql))
-        assert [(c.name, c.severity, c.violations) for c in staged.checks] == [("cheap", "warn", 3), ("never", "fail", 0)]
-        assert staged.checks[0].sample
-        assert staged.checks[1].sample is None
+        assert [(c.name, c.severity, c.violations) for c in staged.checks] == [
+            ("guard.keys_and_partitions", "fail", 0),
+            ("cheap", "warn", 3),
+            ("never", "fail", 0),
+        ]
+        assert staged.checks[1].sample
+        assert staged.checks[2].sample is None
 
     def test_every_broken_rule_is_named_at_once(self, lake: Lake) -> None:
         sql = "-- #fail a\nSELECT 1 FROM new_rows\n-- #fail b\nSELECT 2 FROM new_rows"
@@ -307,7 +311,7 @@ class TestContractChecks:
         lake = Lake(hook, contract("merge"))
         row = (1, datetime(2026, 1, 1, tzinfo=UTC), at(3), "x", b"", Decimal(1))
         staged = check(lake, lake.extract(days(3, 4), [row], checks_sql="-- #warn w\nSELECT created_date FROM new_rows"))
-        assert staged.checks[0].sample == "{'created_date': 2026-01-01}"
+        assert staged.checks[1].sample == "{'created_date': 2026-01-01}"
 
     def test_a_wrong_query_is_named(self, lake: Lake) -> None:
         with pytest.raises(ContractError, match=r"checks\.sql, check bad: .*\"nothing\" not found"):

@@ -39,9 +39,11 @@ def source(settings: Settings) -> Iterator[SourceDatabase]:
     with source_database(settings) as database:
         database.run(
             "CREATE TABLE events (id BIGINT UNSIGNED PRIMARY KEY, at DATETIME(6) NOT NULL, "
-            "email VARCHAR(99), pin INT, note TEXT, KEY (at))",
-            "INSERT INTO events VALUES (1, '2026-01-01', 'ann-canary@example.com', 4711001, 'note-canary'), "
-            "(18446744073709551615, '2026-01-01 23:59:59.999999', NULL, NULL, NULL), (3, '2026-01-03', 'later', 1, 'later')",
+            "email VARCHAR(99), pin INT, note TEXT, city VARCHAR(40), born DATE, KEY (at))",
+            "INSERT INTO events VALUES "
+            "(1, '2026-01-01', 'ann-canary@example.com', 4711001, 'note-canary', 'Bad Canaryburg', '1980-05-17'), "
+            "(18446744073709551615, '2026-01-01 23:59:59.999999', NULL, NULL, NULL, NULL, NULL), "
+            "(3, '2026-01-03', 'later', 1, 'later', 'later', '2000-01-01')",
         )
         yield database
 
@@ -108,7 +110,7 @@ def test_a_part_per_day_goes_to_its_final_place(source: SourceDatabase, lake: La
     assert [c.part.key for c in manifest.chunks] == [
         f"tables/{plan.dataset}/at_date=2026-01-0{day}/part-{manifest.attempt}-0000{day - 1}.parquet" for day in (1, 2)
     ]
-    assert manifest.chunks[0].nulls == {"id": 0, "at": 0, "email": 1, "pin": 1, "note": 1}
+    assert manifest.chunks[0].nulls == {"id": 0, "at": 0, "email": 1, "pin": 1, "note": 1, "city": 1, "born": 1}
     first = table_of(lake, manifest.chunks[0].part.key)
     assert sorted(first.column("id").to_pylist()) == [1, 2**64 - 1]
     assert first.schema.field("id").type == pa.decimal128(20, 0)
@@ -144,18 +146,25 @@ def test_a_snapshot_is_one_part_without_a_partition(source: SourceDatabase, lake
 
 
 def test_masked_values_are_in_no_object(source: SourceDatabase, lake: LakeHook) -> None:
-    masks = {"email": {"mask": "hash"}, "pin": {"mask": "redact"}, "note": {"mask": "drop"}}
+    masks = {
+        "email": {"mask": "hash"},
+        "pin": {"mask": "redact"},
+        "note": {"mask": "drop"},
+        "city": {"mask": "truncate", "keep": 3},
+        "born": {"mask": "truncate", "keep": "year"},
+    }
     plan = plan_of(source, columns=masks)
     manifest = extract(lake, plan)
     rows = sorted(table_of(lake, manifest.chunks[0].part.key).to_pylist(), key=lambda row: row["id"])
     hashed = hmac.new(MASKING_KEY.encode(), b"ann-canary@example.com", hashlib.sha256).hexdigest()
     assert [(row["email"], row["pin"]) for row in rows] == [(hashed, "***"), (None, None)]
-    assert list(rows[0]) == ["id", "at", "email", "pin"]
+    assert [(row["city"], row["born"]) for row in rows] == [("Bad", date(1980, 1, 1)), (None, None)]
+    assert list(rows[0]) == ["id", "at", "email", "pin", "city", "born"]
     keys = [*lake.list_keys(f"tables/{plan.dataset}/"), *lake.list_keys(f"_tributary/{plan.dataset}/")]
     assert len(keys) == 4
     for key in keys:
         body = lake.client.get_object(Bucket=lake.bucket, Key=key)["Body"].read()
-        assert not any(canary in body for canary in (b"canary", b"4711001", MASKING_KEY.encode()))
+        assert not any(canary in body for canary in (b"canary", b"Canary", b"4711001", MASKING_KEY.encode()))
     # The same search finds it where nothing is masked: Parquet of so few rows keeps text readable in its statistics.
     plain = extract(lake, plan_of(source)).chunks[0].part.key
     assert b"ann-canary" in lake.client.get_object(Bucket=lake.bucket, Key=plain)["Body"].read()

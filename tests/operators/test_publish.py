@@ -72,6 +72,7 @@ def test_each_mode_and_format_publishes_and_certifies(hook: LakeHook, mode: str,
         "days": 0 if mode == "snapshot" else 1,
         "guarantee": "exact",
         "labels": [],
+        "warnings": [],
     }
 
 

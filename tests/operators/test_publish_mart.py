@@ -92,6 +92,18 @@ def test_no_row_empties_the_day(mart: Mart) -> None:
     assert [row[0] for row in mart.rows()] == ["2026-01-02"]
 
 
+def test_a_wider_result_widens_the_table_and_another_type_is_refused(mart: Mart) -> None:
+    mart.items.publish(days(1, 3), mart.items.append_rows(1, 2) + mart.items.append_rows(2, 3), 10)
+    mart.run("2026-01-01")
+    mart.write(SQL.replace("DECIMAL(18, 2)", "DECIMAL(22, 2)"))
+    mart.run("2026-01-02")
+    assert mart.rows() == [("2026-01-01", 2, Decimal("3.00")), ("2026-01-02", 3, Decimal("4.50"))]
+    assert mart.lake.query("SELECT DISTINCT typeof(total) FROM {t}") == [("DECIMAL(22,2)",)]
+    mart.write(SQL.replace("DECIMAL(18, 2)", "VARCHAR"))
+    with pytest.raises(ContractError, match=r"column 'total' is decimal\(22,2\) in the table and string in this run"):
+        mart.run("2026-01-02")
+
+
 def test_a_run_that_was_overtaken_by_one_with_newer_inputs_computes_again(mart: Mart, monkeypatch: pytest.MonkeyPatch) -> None:
     """Computed from the old rows, it stops; the rows change, another run publishes; then it goes on."""
     mart.items.publish(days(1, 2), mart.items.append_rows(1, 2), 10)

@@ -20,8 +20,10 @@ from tests.publishers.test_delta_replace import race
 from tests.source_database import SourceDatabase, source_database
 from tributary.core.errors import LakeUnavailable
 from tributary.core.failpoint import POINTS, VARIABLE
+from tributary.core.schema_change import taken_in
 from tributary.core.sweep import SweepCertificate
 from tributary.hooks.lake import LakeHook
+from tributary.hooks.schema_history import SchemaHistory
 from tributary.operators.sweep import FindDeletedOperator, RemoveDeletedOperator
 
 pytestmark = pytest.mark.services
@@ -92,6 +94,17 @@ def test_rows_that_are_gone_leave_and_the_others_stay(swept: Swept) -> None:
     found = certificate.sweep
     assert (certificate.removed, found.source_keys, found.lake_rows, found.pinned_version) == (2, 18, 20, 1)
     assert events["outlet_events"][remover.outlets[1]].partition_keys == {"2026-01-01", "2026-01-02"}
+
+
+def test_a_table_whose_key_was_renamed_is_not_swept(swept: Swept, hook: LakeHook) -> None:
+    server, where = swept.source.hook(), swept.lake.contract
+    table = server.describe(swept.source.name, swept.table)
+    SchemaHistory(hook, where).add(taken_in(where, None, table, server.clock()))
+    swept.remove(swept.find())
+    swept.source.run(f"ALTER TABLE {swept.table} CHANGE id ident BIGINT, ADD id BIGINT DEFAULT 0 AFTER updated_at, DROP created_at")
+    with pytest.raises(AirflowFailException, match="column created_at: timestamp NULL -> gone"):
+        swept.find()
+    assert swept.ids == set(KEYS)
 
 
 def test_nothing_gone_is_certified_too(swept: Swept) -> None:

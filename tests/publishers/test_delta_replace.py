@@ -17,7 +17,7 @@ from tributary.core.window import Window
 from tributary.hooks import lake_table
 from tributary.hooks.lake import LakeHook
 from tributary.hooks.lake_table import LakeTable
-from tributary.publishers import fenced
+from tributary.publishers import delta_widening, fenced
 
 pytestmark = pytest.mark.services
 
@@ -189,11 +189,35 @@ def test_a_new_column_joins_the_table_and_a_lost_one_reads_null(lake: Lake) -> N
     assert lake.query("SELECT id, note FROM {t} ORDER BY id") == [(1000, None), (2000, "hello"), (3000, None)]
 
 
+def test_a_widening_that_is_overtaken_writes_only_what_is_new(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another day is committed between the rewriting and its commit: the next try takes that day too, and writes no file twice."""
+    narrow = APPEND.set(2, pa.field("amount", pa.decimal128(5, 2)))
+    for day in (1, 2):
+        staged, plan = lake.stage(days(day, day + 1), lake.append_rows(day, 2), day, schema=narrow)
+        lake.publisher.publish(staged, plan)
+    late, late_plan = lake.stage(days(4, 5), lake.append_rows(4, 2), 15, schema=narrow)
+    written: list[str] = []
+    real = delta_widening.rewritten_part
+
+    def rewritten(hook: LakeHook, source: str, target: str, table: pa.Schema) -> Any:
+        written.append(source)
+        if len(written) == 2:
+            Lake(hook, lake.contract).publisher.publish(late, late_plan)
+        return real(hook, source, target, table)
+
+    monkeypatch.setattr(delta_widening, "rewritten_part", rewritten)
+    lake.publish(days(3, 4), lake.append_rows(3, 2, amount="1234567890.50"), 20)
+    assert len(written) == len(set(written)) == 3
+    assert lake.per_day() == {f"2026-01-0{day}": 2 for day in (1, 2, 3, 4)}
+    keys = [uri.removeprefix(f"s3://{lake.hook.bucket}/") for uri in table_of(lake).file_uris()]
+    assert {str(lake.hook.part_schema(key).field("amount").type) for key in keys} == {"decimal128(12, 2)"}
+
+
 def test_a_column_that_changed_its_type_stops_the_publish(lake: Lake) -> None:
     lake.publish(days(1, 2), lake.append_rows(1, 1), 10)
     changed = pa.schema([APPEND.field("id"), APPEND.field("created_at"), ("amount", pa.string())])
     staged, plan = lake.stage(days(2, 3), [(2000, at(2), "2.00")], 20, schema=changed)
-    with pytest.raises(ContractError, match=r"column 'amount' is decimal\(12,2\) in the table and string at the source now"):
+    with pytest.raises(ContractError, match=r"column 'amount' is decimal\(12,2\) in the table and string in this run"):
         lake.publisher.publish(staged, plan)
 
 

@@ -46,7 +46,7 @@ def canonical(column: SourceColumn, policy: ColumnPolicy | None = None, *, whole
     """The texts of one column.
 
     A masked column is compared as far as the source can say: redacted ones whole, hashed ones (the key must not appear in a statement)
-    by their NULLs and by the lake's value having the form of a hash.
+    by their NULLs and by the lake's value having the form of a hash, truncated ones by their NULLs and by nothing more being there.
 
     :param whole: never shorten to a digest: for a key, whose text must lead back to the row.
     :raises ContractError: as `lake_type`.
@@ -115,6 +115,11 @@ def _masked(policy: ColumnPolicy) -> Canonical:
     shown = REDACTED.encode().hex().upper()
     if policy.mask == "redact":
         return Canonical(f"IF({{}} IS NULL, NULL, '{shown}')", "hex({})", "text")
+    if policy.mask == "truncate":
+        short = f"length({{0}}) <= {policy.keep}" if isinstance(policy.keep, int) else f"{{0}} = date_trunc('{policy.keep}', {{0}})"
+        return Canonical(
+            "IF({} IS NULL, NULL, 'short')", f"CASE WHEN {{0}} IS NULL THEN NULL WHEN {short} THEN 'short' ELSE 'whole' END", "digest"
+        )
     hashed = "CASE WHEN regexp_full_match({0}, '[0-9a-f]{{64}}') THEN 'hash' ELSE hex({0}) END"
     return Canonical("IF({} IS NULL, NULL, 'hash')", hashed, "digest")
 

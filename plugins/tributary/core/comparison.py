@@ -106,7 +106,7 @@ def comparison(contract: Contract, table: SourceTable, lake: Mapping[str, str], 
 
 def _expected(column: SourceColumn, policy: ColumnPolicy | None) -> str:
     """DuckDB's name of the type that the lake's column should have; empty: none."""
-    if policy and policy.mask:
+    if policy and policy.mask and policy.mask != "truncate":
         return "" if policy.mask == "drop" else "VARCHAR"
     return duckdb_type(lake_type(column, policy).arrow)
 
@@ -114,6 +114,7 @@ def _expected(column: SourceColumn, policy: ColumnPolicy | None) -> str:
 _MASKED = {
     "hash": "hashed: only its NULLs, and that the lake holds hashes; the key may not appear in a statement at the source",
     "redact": "redacted: only its NULLs, and that nothing else is there",
+    "truncate": "truncated: only its NULLs, and that no more is there than `keep` says",
 }
 
 

@@ -21,6 +21,7 @@ from tributary.core.contract_fields import (
     Cursor,
     Deletes,
     Extract,
+    Freshness,
     Lake,
     Name,
     Partition,
@@ -55,7 +56,13 @@ class Contract(Strict):
     schedule: Cron | None = Field("0 0 * * *", description="cron in `timezone`; null: only by hand")
     start: date = Field(description="first day to load; days since then without a certificate are gaps")
     columns: dict[str, ColumnPolicy] = Field(default_factory=dict, description="policies of single columns; the others arrive as they are")
+    drift: Literal["evolve", "freeze"] = Field(
+        "evolve",
+        description="columns that change at the source. evolve: new columns and wider types reach the lake, anything else stops the run · "
+        "freeze: any change stops the run. `./lake accept` takes a change that stopped a run",
+    )
     deletes: Deletes | None = Field(None, description="mode merge: how rows that are deleted at the source leave the lake; else they stay")
+    freshness: Freshness | None = Field(None, description="how old the newest row may be; else nobody looks")
     wait: Wait = Wait()
     audit: Audit = Audit()
     extract: Extract = Extract()
@@ -115,6 +122,17 @@ class Contract(Strict):
         return self
 
     @model_validator(mode="after")
+    def _freshness_fits(self) -> Self:
+        if self.freshness and (self.freshness.column is None) == (self.mode == "snapshot"):
+            todo = (
+                "needs freshness.column: when was a row written?" if self.mode == "snapshot" else "judges by its cursor; remove the column"
+            )
+            raise ValueError(f"mode {self.mode} {todo}")
+        if self.freshness and self.freshness.column in self.columns:
+            raise ValueError(f"column {self.freshness.column!r} says how fresh the rows are and cannot be masked or changed")
+        return self
+
+    @model_validator(mode="after")
     def _schedule_fits_partitions(self) -> Self:
         if self.mode == "append" and self.schedule:
             window = last_closed(self.schedule, self.zone, datetime(2026, 1, 15, 12, tzinfo=UTC))
@@ -139,6 +157,13 @@ class Contract(Strict):
     def naive_zone(self) -> ZoneInfo:
         """Zone in which DATETIME values of the cursor and of `partition.by` are written."""
         return ZoneInfo((self.cursor and self.cursor.timezone) or "UTC")
+
+    @property
+    def freshness_column(self) -> str | None:
+        """The column by which freshness is judged; None: it is not."""
+        if self.freshness is None:
+            return None
+        return self.freshness.column or (self.cursor.column if self.cursor else None)
 
     @property
     def start_at(self) -> datetime:

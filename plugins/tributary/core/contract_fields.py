@@ -153,6 +153,24 @@ class Extract(Strict):
     statement_timeout_s: int = Field(3600, ge=1, description="a query that runs longer is ended by the server")
 
 
+class Freshness(Strict):
+    """How old the newest row may be when a run's window ends."""
+
+    column: str | None = Field(
+        None, description="mode snapshot: a DATETIME or TIMESTAMP column that says when a row was written; the other modes use their cursor"
+    )
+    warn_after_h: float | None = Field(None, gt=0, description="hours; an older newest row is recorded as a warning")
+    fail_after_h: float | None = Field(None, gt=0, description="hours; an older newest row stops the run before anything is published")
+
+    @model_validator(mode="after")
+    def _says_when(self) -> Self:
+        if self.warn_after_h is None and self.fail_after_h is None:
+            raise ValueError("freshness needs warn_after_h or fail_after_h: how many hours old may the newest row be?")
+        if self.warn_after_h and self.fail_after_h and self.warn_after_h >= self.fail_after_h:
+            raise ValueError(f"freshness.warn_after_h ({self.warn_after_h:g}) must be below fail_after_h ({self.fail_after_h:g})")
+        return self
+
+
 class Deletes(Strict):
     """How rows that are deleted at the source leave a merged table."""
 
@@ -179,8 +197,15 @@ class Deletes(Strict):
 class ColumnPolicy(Strict):
     """What happens to one column on its way."""
 
-    mask: Literal["drop", "hash", "redact"] | None = Field(
-        None, description="drop: leave the column out · hash: HMAC-SHA256, equal values stay equal · redact: '***' in place of every value"
+    mask: Literal["drop", "hash", "redact", "truncate"] | None = Field(
+        None,
+        description="drop: leave the column out · hash: HMAC-SHA256, equal values stay equal · redact: '***' in place of every value · "
+        "truncate: only what `keep` says",
+    )
+    keep: Annotated[int, Field(ge=1)] | Literal["year", "month"] | None = Field(
+        None,
+        description="mask truncate: how many characters of a text stay, from its start; or year, month: a DATE, DATETIME or TIMESTAMP "
+        "becomes the first day of it (of a TIMESTAMP in UTC)",
     )
     on_invalid: OnInvalid = Field(
         "fail",
@@ -195,4 +220,8 @@ class ColumnPolicy(Strict):
     def _says_something(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("says nothing; give mask, on_invalid or type, or leave the column away")
+        if self.mask == "truncate" and self.keep is None:
+            raise ValueError("mask truncate needs `keep`: a number of characters such as 3, or year or month for a time")
+        if self.keep is not None and self.mask != "truncate":
+            raise ValueError("`keep` is for mask truncate; write `mask: truncate` or remove it")
         return self

@@ -4,6 +4,7 @@ TributaryError
  ├── TerminalError            a retry reads the same and fails the same: the run stops at once
  │    ├── ContractError       dataset.yaml is wrong, or does not fit the live table
  │    ├── WindowError         the asked window cannot be read: reversed, in the future, half a partition, gone
+ │    ├── SchemaChanged       the source's columns are not those that the lake has, or that the run was planned with
  │    ├── SourceError         the source refuses for good: password, privilege, missing table, missing index
  │    ├── InexactValueError   a MySQL value cannot arrive as itself
  │    ├── LakeError           the store refuses for good: key, bucket, permission, no conditional writes
@@ -42,6 +43,10 @@ class WindowError(TerminalError):
 
 class SourceError(TerminalError):
     """The source database refuses: wrong password, no privilege, no such table, no index on the cursor."""
+
+
+class SchemaChanged(TerminalError):
+    """The source's columns differ from those that the lake has taken in, or from those of the run's plan; shows the difference."""
 
 
 class InexactValueError(TerminalError):

@@ -19,7 +19,7 @@ from pydantic import ConfigDict
 from tributary.core.errors import CheckError
 from tributary.core.position import Position
 from tributary.core.record import Record
-from tributary.core.staged import Read
+from tributary.core.staged import CheckResult, Read
 from tributary.core.window import Window, midnight, subtract
 
 Day = date | None  # None: a table without partitions
@@ -119,18 +119,20 @@ def joined(reads: Iterable[Read]) -> tuple[Read, ...]:
     return tuple(found)
 
 
-def refuse_shrink(dataset: str, now: Mapping[Day, int], new: Mapping[Day, int], *, max_shrink: float) -> None:
+def refuse_shrink(dataset: str, now: Mapping[Day, int], new: Mapping[Day, int], *, max_shrink: float) -> CheckResult:
     """Compare the rows that a publish would replace with those that it brings, partition by partition; a gain of one day does not hide
     another day's loss.
 
     :param now: rows in the lake, of the partitions that would be replaced.
     :param new: rows to be published; a partition that is missing has none.
+    :return: for the certificate; its violations are the rows that are lost.
     :raises CheckError: where the lost share of all replaced rows is above `max_shrink`.
     """
     losses = {day: rows - new.get(day, 0) for day, rows in now.items() if rows > new.get(day, 0)}
     lost, there = sum(losses.values()), sum(now.values())
     if not lost or lost / there <= max_shrink:
-        return
+        said = f"{sum(new.values()):,} rows in the place of {there:,}; a share of {max_shrink:g} may be lost"
+        return CheckResult(name="guard.volume", severity="warn", violations=lost, sample=said)
     days = ", ".join(
         f"{day or 'the table'}: {now[day]:,} rows now, {new.get(day, 0):,} in this run"
         for day in sorted(losses, key=lambda d: d or date.min)[:3]

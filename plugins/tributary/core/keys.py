@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 from tributary.core.window import Window
 
@@ -67,6 +67,24 @@ class DatasetKeys:
     def sweeps(self) -> str:
         """Folder of the certificates of sweeps, without a slash at its end."""
         return f"{records_prefix(self.prefix)}/{self.dataset}/sweeps"
+
+    def schema_record(self, seen_at: datetime, fingerprint: str) -> str:
+        """One state of the source's columns; the names of later ones sort after those of earlier ones."""
+        return f"{self.schemas}/{seen_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}-{fingerprint}.json"
+
+    @property
+    def schemas(self) -> str:
+        """Folder of the states of the source's columns, without a slash at its end."""
+        return f"{records_prefix(self.prefix)}/{self.dataset}/schemas"
+
+    def rewrite(self, attempt: str) -> str:
+        """That a publish in format parquet writes older objects anew."""
+        return f"{self.rewrites}/{attempt}.arrow"
+
+    @property
+    def rewrites(self) -> str:
+        """Folder of those records, without a slash at its end."""
+        return f"{records_prefix(self.prefix)}/{self.dataset}/rewrites"
 
     def certificate(self, window: Window, attempt: str) -> str:
         """One per publish: a second writing of the same publish meets the same key."""

@@ -45,9 +45,14 @@ class Masking:
                 kept[field.name] = values
                 fields.append(field)
             elif policy.mask != "drop":
-                kept[field.name] = self._redacted(values) if policy.mask == "redact" else self._hashed(values)
-                fields.append(pa.field(field.name, pa.string()))
+                kept[field.name] = self._masked(values, policy)
+                fields.append(pa.field(field.name, kept[field.name].type))
         return pa.RecordBatch.from_arrays(list(kept.values()), schema=pa.schema(fields))
+
+    def _masked(self, values: pa.Array, policy: ColumnPolicy) -> pa.Array:
+        if policy.mask == "truncate":
+            return _truncated(values, policy.keep)
+        return self._redacted(values) if policy.mask == "redact" else self._hashed(values)
 
     @staticmethod
     def _redacted(values: pa.Array) -> pa.Array:
@@ -59,6 +64,13 @@ class Masking:
         data = values if pa.types.is_binary(values.type) else values.cast(pa.string()).cast(pa.binary())
         digests = [None if value is None else hmac.digest(key, value, hashlib.sha256).hex() for value in data.to_pylist()]
         return pa.array(digests, pa.string())
+
+
+def _truncated(values: pa.Array, keep: int | str | None) -> pa.Array:
+    """The first characters of texts (code points: none is cut in half), or the first moment of the year or month of times."""
+    if isinstance(keep, int):
+        return pc.utf8_slice_codeunits(values, 0, keep)
+    return pc.floor_temporal(values, unit=keep)
 
 
 def needs_key(policies: Mapping[str, ColumnPolicy]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from itertools import accumulate
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -49,6 +49,8 @@ class Plan(Record):
     audits: tuple[Audited, ...] = ()  # windows of earlier runs; those with more rows than before are among the chunks
     wait_seconds: float | None = None  # that the run waited until its window was safe
     plan_seconds: float | None = None
+    seen_at: datetime | None = None  # the source's clock when the columns were read; None: planned by an older version
+    newest_before: datetime | None = None  # of the rows before the window, where the contract asks for freshness
     transform_sql: str | None = None
     checks_sql: str | None = None
 

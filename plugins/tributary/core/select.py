@@ -75,6 +75,11 @@ class Query:
         return f"SELECT {self._comment}{_bindable(expressions)} {self.source}"
 
     @property
+    def newest_sql(self) -> str:
+        """The greatest cursor of the range; one look into the cursor's index."""
+        return f"SELECT {self._comment}MAX({_bindable(quote_ident(self.cursor or ''))}) AS newest {self.source}"
+
+    @property
     def source(self) -> str:
         """FROM and WHERE. A range of a key is read along the key's index, whatever the optimizer believes of the table."""
         return self.from_table("FORCE")

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 from pydantic import field_serializer
 
@@ -31,6 +32,13 @@ class SourceColumn(Record):
     type: str  # COLUMN_TYPE: "decimal(12,2)", "bigint(20) unsigned", "enum('a','b')"
     nullable: bool
     charset: str | None = None
+    stored_as: str | None = None  # the wider type that it had: its lake column keeps that; see core/schema_change.py
+
+    @property
+    def ddl(self) -> str:
+        """Type and nullability as DDL spells them."""
+        charset = f" CHARACTER SET {self.charset}" if self.charset else ""
+        return f"{self.type}{charset} {'NULL' if self.nullable else 'NOT NULL'}"
 
 
 class SourceTable(Record):
@@ -58,8 +66,7 @@ class SourceTable(Record):
     @property
     def fingerprint(self) -> str:
         """Changes with every column's name, order, type and nullability; 16 hex digits."""
-        text = "\n".join(f"{c.name} {c.type} {c.nullable} {c.charset}" for c in self.columns)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return fingerprint(self.columns)
 
     def column(self, name: str) -> SourceColumn:
         """One column by its name.
@@ -67,6 +74,18 @@ class SourceTable(Record):
         :raises KeyError: where the table has none of that name.
         """
         return {column.name: column for column in self.columns}[name]
+
+
+def fingerprint(columns: Iterable[SourceColumn]) -> str:
+    """See `SourceTable.fingerprint`."""
+    text = "\n".join(f"{c.name} {c.type} {c.nullable} {c.charset}" for c in columns)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def altered(before: Iterable[SourceColumn], now: Iterable[SourceColumn]) -> str:
+    """Two lists of columns as a difference: a line for each column that is on one side only, or stands elsewhere."""
+    old, new = ([f"{column.name} {column.ddl}" for column in columns] for columns in (before, now))
+    return "\n".join(f"  {line}" for line in difflib.ndiff(old, new) if line[0] in "+-")
 
 
 def is_naive(column: SourceColumn) -> bool:
@@ -114,6 +133,8 @@ def _unknown_columns(contract: Contract, table: SourceTable) -> list[str]:
         named["cursor.column"] = contract.cursor.column
     if contract.partition:
         named["partition.by"] = contract.partition.by
+    if contract.freshness and contract.freshness.column:
+        named["freshness.column"] = contract.freshness.column
     if contract.deletes and contract.deletes.column:
         named["deletes.column"] = contract.deletes.column
     problems = []
@@ -135,6 +156,9 @@ def _wrong_key(contract: Contract, table: SourceTable) -> list[str]:
 def _wrong_times(contract: Contract, table: SourceTable) -> list[str]:
     problems = []
     named = {}
+    fresh = contract.freshness.column if contract.freshness else None
+    if fresh and not table.column(fresh).type.startswith(("datetime", "timestamp")):
+        problems.append(f"freshness.column: {fresh} is {table.column(fresh).type}; it must be a DATETIME or TIMESTAMP")
     if contract.cursor:
         named["cursor.column"] = contract.cursor.column
     if contract.partition:

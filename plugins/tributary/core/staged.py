@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal
 
@@ -114,12 +115,21 @@ class ChunkRows(Record):
 
 
 class CheckResult(Record):
-    """Outcome of one contract check."""
+    """Outcome of one contract check, or of a guard (`guard.…`), whose sample says what was compared."""
 
     name: str
     severity: Literal["fail", "warn"]
     violations: int
     sample: str | None = None  # one violating row, as text; never of a masked column, as masking comes first
+
+
+def warnings(checks: Iterable[CheckResult]) -> list[str]:
+    """Those of the results that found something and stopped nothing, for people."""
+    found = [check for check in checks if check.severity == "warn" and check.violations]
+    return [
+        f"{check.name}: {check.sample}" if check.name.startswith("guard.") else f"{check.name}: {check.violations:,} rows"
+        for check in found
+    ]
 
 
 class Staged(Record):

@@ -80,7 +80,7 @@ def lake_type(column: SourceColumn, policy: ColumnPolicy | None = None) -> LakeT
 
     :raises ContractError: where the lake has no exact type for it (VECTOR, INET6, UUID …), or the policy does not fit it; says what to do.
     """
-    base, sizes, rest = _parsed(column.type)
+    base, sizes, rest = parsed_type(column.type)
     if policy and policy.type == "bool":
         if base != "tinyint" and (base, sizes) != ("bit", (1,)):
             raise ContractError(
@@ -89,6 +89,8 @@ def lake_type(column: SourceColumn, policy: ColumnPolicy | None = None) -> LakeT
         exact = LakeType(pa.bool_(), "bool", "CAST({} AS UNSIGNED)" if base == "bit" else "{}")
     else:
         exact = _exact(column, base, sizes, rest)
+        if column.stored_as:
+            exact = replace(_exact(column, *parsed_type(column.stored_as)), read=exact.read)
     if policy is None or policy.on_invalid != "string":
         return exact
     if pa.types.is_binary(exact.arrow):
@@ -137,7 +139,7 @@ def _text(charset: str | None) -> LakeType:
     return LakeType(pa.string(), "converted", _CONVERT.format(charset=charset))
 
 
-def _parsed(column_type: str) -> tuple[str, tuple[int, ...], str]:
+def parsed_type(column_type: str) -> tuple[str, tuple[int, ...], str]:
     """`decimal(12,2) unsigned` as `("decimal", (12, 2), " unsigned")`; MariaDB appends comments such as /* mariadb-5.3 */."""
     match = re.match(r"([a-z]+[0-9]*)(?:\((\d+)(?:,(\d+))?\))?(.*)", column_type.lower(), re.DOTALL)
     if match is None:
@@ -152,14 +154,14 @@ def source_schema(columns: Iterable[SourceColumn], policies: Mapping[str, Column
 
 
 def lake_schema(columns: Iterable[SourceColumn], policies: Mapping[str, ColumnPolicy]) -> pa.Schema:
-    """Schema of the rows as they are stored: dropped columns are missing, masked ones are strings.
+    """Schema of the rows as they are stored: dropped columns are missing, masked ones are strings, truncated ones keep their type.
 
     Every field may be NULL: a later contract or source may relax a column, and the table must take it then.
 
     :raises ContractError: as `lake_type`.
     """
     kept = [column for column in columns if not is_dropped(column, policies)]
-    return pa.schema([pa.field(c.name, pa.string()) if is_masked(c.name, policies) else _field(c, policies.get(c.name)) for c in kept])
+    return pa.schema([_stored(column, policies.get(column.name)) for column in kept])
 
 
 def is_dropped(column: SourceColumn, policies: Mapping[str, ColumnPolicy]) -> bool:
@@ -170,6 +172,21 @@ def is_dropped(column: SourceColumn, policies: Mapping[str, ColumnPolicy]) -> bo
 def is_masked(name: str, policies: Mapping[str, ColumnPolicy]) -> bool:
     """Whether the contract hides the column's values, or leaves it out."""
     return name in policies and policies[name].mask is not None
+
+
+def _stored(column: SourceColumn, policy: ColumnPolicy | None) -> pa.Field:
+    if policy is None or policy.mask is None:
+        return _field(column, policy)
+    if policy.mask != "truncate":
+        return pa.field(column.name, pa.string())
+    kind = lake_type(column, policy).arrow
+    fits = pa.types.is_string(kind) if isinstance(policy.keep, int) else pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+    if not fits:
+        raise ContractError(
+            f"column {column.name!r} is {column.type}, of which `keep: {policy.keep}` keeps nothing: a number of characters is for text, "
+            "year and month are for DATE, DATETIME and TIMESTAMP; use mask hash, redact or drop"
+        )
+    return pa.field(column.name, kind)
 
 
 def _field(column: SourceColumn, policy: ColumnPolicy | None) -> pa.Field:

@@ -28,10 +28,7 @@ def describe(session: Session, schema_name: str, table_name: str) -> SourceTable
     where = "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
     values = (schema_name, table_name)
     tables = _exactly(session.rows(f"SELECT * FROM information_schema.TABLES {where}", values), values)  # noqa: S608 (a constant)
-    columns = _exactly(
-        session.rows(f"SELECT * FROM information_schema.COLUMNS {where} ORDER BY ORDINAL_POSITION", values),  # noqa: S608
-        values,
-    )
+    columns = columns_of(session, schema_name, table_name)
     indexes = _exactly(
         session.rows(f"SELECT * FROM information_schema.STATISTICS {where} ORDER BY INDEX_NAME, SEQ_IN_INDEX", values),  # noqa: S608
         values,
@@ -43,18 +40,27 @@ def describe(session: Session, schema_name: str, table_name: str) -> SourceTable
         table_name=table_name,
         engine=tables[0]["ENGINE"] or str(tables[0]["TABLE_TYPE"]),
         rows_estimate=int(tables[0]["TABLE_ROWS"] or 0),
-        columns=tuple(
-            SourceColumn(
-                name=str(row["COLUMN_NAME"]),
-                type=str(row["COLUMN_TYPE"]),
-                nullable=row["IS_NULLABLE"] == "YES",
-                charset=row["CHARACTER_SET_NAME"],
-            )
-            for row in columns
-        ),
+        columns=columns,
         primary_key=tuple(str(row["COLUMN_NAME"]) for row in indexes if row["INDEX_NAME"] == "PRIMARY"),
         indexed=frozenset(str(row["COLUMN_NAME"]) for row in indexes if _leads_usable_index(row)),
         server_zone=_default_zone(session),
+    )
+
+
+def columns_of(session: Session, schema_name: str, table_name: str) -> tuple[SourceColumn, ...]:
+    """The table's columns as they are now, in their order; of those that the user may read."""
+    rows = session.rows(
+        "SELECT * FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
+        (schema_name, table_name),
+    )
+    return tuple(
+        SourceColumn(
+            name=str(row["COLUMN_NAME"]),
+            type=str(row["COLUMN_TYPE"]),
+            nullable=row["IS_NULLABLE"] == "YES",
+            charset=row["CHARACTER_SET_NAME"],
+        )
+        for row in _exactly(rows, (schema_name, table_name))
     )
 
 

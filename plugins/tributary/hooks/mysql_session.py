@@ -75,6 +75,11 @@ class Session:
             names, rows = self._connection.rows(sql, values)
         return [dict(zip(names, map(_text, row), strict=True)) for row in rows]
 
+    def names(self, sql: str, *, doing: str) -> list[str]:
+        """Names of a result's columns."""
+        with source_errors(doing):
+            return list(self._connection.rows(sql, ())[0])
+
     @contextmanager
     def stream(
         self, sql: str, values: tuple[str, ...], columns: Sequence[Column], *, batch_rows: int, keys: Sequence[int], doing: str

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 import pyarrow as pa
 from tributary_native import Batch, Column, Invalid
 
-from tributary.core.errors import InexactValueError, SourceError
+from tributary.core.errors import InexactValueError, SchemaChanged, SourceError
 from tributary.core.position import Position
-from tributary.core.select import Query
+from tributary.core.select import Query, quote_table
 from tributary.core.source_checksums import SourceChecksums
+from tributary.core.source_table import SourceColumn, altered, fingerprint
 from tributary.core.tally import Tally
 from tributary.core.types import lake_type
+from tributary.hooks.mysql_catalog import columns_of
 from tributary.hooks.mysql_errors import code_of
 from tributary.hooks.mysql_session import Row, Session
 from tributary.hooks.read_ahead import read_ahead
@@ -65,9 +67,37 @@ class Snapshot:
         [row] = self._session.rows(query.ask_sql(columns.mysql), query.values, doing=f"compute the checksums of {query.table.name}")
         return columns.named([row[f"c{at}"] for at in range(len(columns.columns))])
 
+    def newest(self, query: Query) -> datetime | None:
+        """The greatest cursor of the query's rows, in UTC; None where it has no row."""
+        text = self._session.rows(query.newest_sql, query.values, doing=f"look for the newest row of {query.table.name}")[0]["newest"]
+        return datetime.fromisoformat(text).replace(tzinfo=query.zone).astimezone(UTC) if text else None
+
     def ask(self, sql: str, *, doing: str) -> list[Row]:
         """A small result that is seen at the snapshot's moment, as text by column name; the statement is taken as it stands."""
         return self._session.rows(sql.replace("%", "%%"), doing=doing)
+
+    def refuse_altered(self, query: Query) -> None:
+        """Compare the table's columns with those that the query was made of, before its rows are read in this snapshot.
+
+        The first statement here takes the table's metadata lock, which the transaction holds to its end: no ALTER TABLE can come between
+        this look and the rows.
+
+        :raises SchemaChanged: where they differ, in name, order, type, character set or nullability.
+        """
+        planned = query.table
+        table = quote_table(planned.schema_name, planned.table_name).replace("%", "%%")
+        names = self._session.names(f"SELECT * FROM {table} LIMIT 0", doing=f"read {planned.name}")  # noqa: S608 (quoted)
+        now = columns_of(self._session, planned.schema_name, planned.table_name)
+        # MySQL 8 shows information_schema as it was when the snapshot was opened, and reads the table by the names that it has now. `*`
+        # leaves invisible columns out.
+        if names != [column.name for column in planned.columns if column.name in names]:
+            known = {column.name: column for column in now}
+            now = tuple(known.get(name, SourceColumn(name=name, type="of unknown type", nullable=True)) for name in names)
+        if fingerprint(now) != planned.fingerprint:
+            raise SchemaChanged(
+                f"{planned.name} was altered after this run was planned; nothing was published.\n{altered(planned.columns, now)}\n"
+                "Clear the run's task 'plan' with the tasks after it: it reads the new columns"
+            )
 
     def stream(self, query: Query, schema: pa.Schema, batch_rows: int, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:
         """The rows, as they are, in batches of at most `batch_rows` rows and about 16 MiB; a larger value makes a larger batch.

@@ -16,11 +16,13 @@ from tributary.core.plan import Plan
 from tributary.core.position import Position, oldest
 from tributary.core.reconcile import all_chunks, compare, compare_source
 from tributary.core.source_checksums import added
-from tributary.core.staged import CheckResult, ChunkRows, Extracted, Read, ReadChunk, Staged, Transformed
+from tributary.core.staged import CheckResult, ChunkRows, Extracted, Read, ReadChunk, Staged, Transformed, warnings
 from tributary.core.tally import counted, total
 from tributary.operators.base import StepOperator
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
     from tributary.core.plan import Chunk
@@ -36,6 +38,7 @@ class CheckOperator(StepOperator):
       was written, and values with the checksums that were taken while the source's rows were decoded; with `certify: count` only the rows
       and NULLs, with `certify: source` also values with the checksums that the server computed. The same of the transform's parts;
     * no key is there twice, no key, cursor or partition column is NULL, no row lies outside its partition;
+    * the newest row is as fresh as the contract's `freshness` says;
     * no `#fail` check of `checks.sql` (that of the plan) selects a row over the view `new_rows`. `#warn` checks are recorded.
 
     :param dataset: name of the dataset's folder.
@@ -73,7 +76,7 @@ class CheckOperator(StepOperator):
         manifests = [lake.get_record(key, Extracted) for key in self.manifests]
         chunks = all_chunks(plan, manifests)
         final = self._final(lake, plan, chunks)
-        checks, uncertified = self._check(lake, plan, chunks, final)
+        checks, uncertified = self._check(lake, plan, chunks, final, oldest(chunk.position for chunk in chunks).read_at)
         planned = {chunk.index: chunk for group in plan.groups for chunk in group}
         staged = Staged(
             attempt=str(uuid4()),
@@ -102,7 +105,7 @@ class CheckOperator(StepOperator):
         )
         key = f"{DatasetKeys(plan.dataset, plan.contract.lake.prefix).run(plan.run_id, staged.attempt)}/staged.json"
         lake.put_record(key, staged)
-        warned = ", ".join(f"{check.name} ({check.violations:,} rows)" for check in checks if check.violations)
+        warned = "; ".join(warnings(checks))
         self.log.info(
             "checked %s %s (certify: %s): %s rows at the source, %s decoded from %d parts in %.1f s; %d checks, warnings: %s",
             plan.dataset, plan.window, plan.contract.certify, f"{staged.source_rows:,}", f"{staged.lake_rows:,}", len(final.parts),
@@ -129,7 +132,7 @@ class CheckOperator(StepOperator):
         return manifest
 
     def _check(
-        self, lake: LakeHook, plan: Plan, chunks: tuple[ReadChunk, ...], final: Transformed
+        self, lake: LakeHook, plan: Plan, chunks: tuple[ReadChunk, ...], final: Transformed, read_at: datetime
     ) -> tuple[tuple[CheckResult, ...], dict[str, str]]:
         """Decode and compare, then the rules; results, and the columns that the server's checksums leave out."""
         from tributary.core.source_checksums import source_checksums
@@ -151,9 +154,8 @@ class CheckOperator(StepOperator):
                 if self.transformed:
                     compare(what, final.parts, final.contents, decode(connection, lake, final.parts, values=values), values=values)
                 rows = NewRows(connection, lake, plan, final.parts)
-            problems = rows.problems()
-            results = tuple(rows.run(check) for check in checks)
-        refuse(plan, problems, results)
+            results = (*rows.guards(read_at), *(rows.run(check) for check in checks))
+        refuse(plan, results)
         return results, dict(columns.left_out) if columns else {}
 
 

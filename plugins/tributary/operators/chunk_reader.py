@@ -46,6 +46,7 @@ class ChunkReader:
         has no snapshots, that of a scan of its own.
 
         :raises CheckError: where other rows were read than the same snapshot counted.
+        :raises SchemaChanged: where the table was altered after the plan was made.
         """
         from tributary.core.select import chunk_query
         from tributary.core.source_checksums import source_checksums
@@ -70,6 +71,7 @@ class ChunkReader:
                 yield result
                 del result
 
+        snapshot.refuse_altered(query)
         started = time.monotonic()
         batches = masked(snapshot.stream(query, source_schema(query.columns, query.policies), plan.contract.extract.batch_rows, tally))
         key = part_key(plan, chunk, self.attempt)

@@ -37,6 +37,7 @@ class ExtractOperator(StepOperator):
     :param lake_conn_id: Airflow connection of the lake.
     :raises InexactValueError: where a value cannot arrive as itself.
     :raises CheckError: where other rows were read than the same snapshot counted.
+    :raises SchemaChanged: where the table was altered after the plan was made: clear `plan` and what follows.
     :raises SourceError, LakeError: where the source or the lake refuses.
     :raises SourceUnavailable, LakeUnavailable: on an outage, a timeout or a killed query, or where the source was too busy for too long.
 

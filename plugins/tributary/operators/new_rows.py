@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tributary.core.errors import CheckError
+from tributary.core.freshness import judge
 from tributary.core.staged import CheckResult
 from tributary.hooks.lake_sql import OBJECT, day_of, identifier, parquet_scan, query, quoted, sql_errors
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 # The view that checks.sql reads.
 NEW_ROWS = "new_rows"
+# Keys, NULLs and partitions. A dot, which no name in checks.sql has.
+PLACED = "guard.keys_and_partitions"
 # A violating row in a message; longer text is cut.
 SAMPLE_CHARS = 500
 
@@ -35,6 +39,28 @@ class NewRows:
         relation = connection.sql(f"SELECT * FROM {self.scan}")  # noqa: S608
         self.types = {name: str(kind) for name, kind in zip(relation.columns, relation.types, strict=True) if name != OBJECT}
         connection.execute(f"CREATE VIEW {NEW_ROWS} AS {self._view()}")
+
+    def guards(self, read_at: datetime) -> tuple[CheckResult, ...]:
+        """What the contract promises of the rows as a whole: that they can be placed, and that they are fresh.
+
+        :param read_at: when a snapshot was read.
+        """
+        problems = self.problems()
+        placed = CheckResult(name=PLACED, severity="fail", violations=len(problems), sample="; ".join(problems) or None)
+        freshness = self.plan.contract.freshness
+        if freshness is None:
+            return (placed,)
+        end = self.plan.window.end if self.plan.contract.cursor else read_at
+        return placed, judge(freshness, self._newest() or self.plan.newest_before, end)
+
+    def _newest(self) -> datetime | None:
+        """Time of the newest row, in UTC."""
+        column = identifier(self.plan.contract.freshness_column or "")
+        found = self.connection.sql(f"SELECT max({column})::TIMESTAMP FROM {NEW_ROWS}").fetchall()[0][0]  # noqa: S608
+        if found is None:
+            return None
+        aware = self.types[self.plan.contract.freshness_column or ""] == "TIMESTAMP WITH TIME ZONE"
+        return found.replace(tzinfo=UTC if aware else self.plan.contract.naive_zone).astimezone(UTC)  # type: ignore[no-any-return]
 
     def problems(self) -> list[str]:
         """Rows that no publish could place: NULL in a needed column, a key twice, a row outside its partition."""
@@ -95,14 +121,17 @@ class NewRows:
         return day_of(column, zone=contract.partition_zone.key, aware=aware, naive=contract.naive_zone.key)
 
 
-def refuse(plan: Plan, problems: Sequence[str], results: Sequence[CheckResult]) -> None:
-    """Stop where a row could not be placed or a `#fail` check found one.
+def refuse(plan: Plan, results: Sequence[CheckResult]) -> None:
+    """Stop where a row could not be placed, a guard or a `#fail` check found something.
 
     :raises CheckError: one line for each.
     """
-    lines = [*problems]
-    lines += [
-        f"check {result.name}: {result.violations:,} rows break it, such as {result.sample}"
+    lines = [
+        str(result.sample)
+        if result.name == PLACED
+        else f"{result.name}: {result.sample}"
+        if result.name.startswith("guard.")
+        else f"check {result.name}: {result.violations:,} rows break it, such as {result.sample}"
         for result in results
         if result.severity == "fail" and result.violations
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from tributary.core.errors import WindowError
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan, grouped, reread_chunks
+from tributary.core.select import window_query
 from tributary.core.source_table import fit
 from tributary.core.window import Window
 from tributary.operators.audit import last_counts, recount
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from tributary.core.audit import Audited
     from tributary.core.contract import Contract
     from tributary.core.plan import Chunk
+    from tributary.core.source_table import SourceTable
     from tributary.hooks.lake import LakeHook
+    from tributary.hooks.mysql_arrow import MySqlArrowHook
     from tributary.hooks.mysql_chunks import Chunked
 
 # The XCom with the plan's object key. What the task returns must be the groups: Airflow maps over returned values only.
 PLAN_KEY = "plan_key"
+# No TIMESTAMP is older.
+_EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 class PlanOperator(StepOperator):
@@ -39,6 +44,7 @@ class PlanOperator(StepOperator):
     :param safe: (templated) what `WaitUntilSafeOperator` returned.
     :param lake_conn_id: Airflow connection of the lake.
     :raises ContractError: where the contract does not fit the live table.
+    :raises SchemaChanged: where the table was altered in a way that the contract's `drift` does not take by itself.
     :raises SourceError: where the source refuses, or the cursor of a large table has no index.
     :raises WindowError: where a snapshot's window is in the past: the table cannot be read as it was.
 
@@ -60,6 +66,7 @@ class PlanOperator(StepOperator):
         # Here and not above: the driver and pyarrow are slow to import, and DAG files are parsed all the time.
         from tributary.hooks.lake import LakeHook
         from tributary.hooks.mysql_arrow import MySqlArrowHook
+        from tributary.hooks.schema_history import SchemaHistory
 
         started = time.monotonic()
         contract, folder = load_dataset(self.dataset)
@@ -69,7 +76,10 @@ class PlanOperator(StepOperator):
         if contract.mode == "snapshot":
             self._refuse_past(contract, window, source.clock(), lake, keys)
 
-        table = source.describe(contract.source.schema_name, contract.source.table_name)
+        seen_at = source.clock()
+        change = SchemaHistory(lake, contract).change_to(source.describe(contract.source.schema_name, contract.source.table_name))
+        change.refuse()
+        table = change.table
         fit(contract, table)
         audits = () if contract.mode == "snapshot" else recount(source, contract, table, last_counts(lake, contract, window))
         late = [audit for audit in audits if audit.missed]
@@ -87,8 +97,11 @@ class PlanOperator(StepOperator):
             groups=_groups(contract, chunked, again, late),
             consistency=contract.consistency,
             guarantee=self.safe["guarantee"],
+            seen_at=seen_at,
+            newest_before=_newest_before(source, contract, table, window),
             labels=(
                 *self.safe["labels"],
+                *(f"the source was altered: {altered}" for altered in change.changes),
                 *chunked.labels(contract),
                 *(f"late rows: {audit}; this run read the window again" for audit in late),
             ),
@@ -119,6 +132,14 @@ class PlanOperator(StepOperator):
             f"{contract.dataset} {window} cannot be read any more: a snapshot shows the table as it is now, and now belongs to {current}; "
             "trigger the DAG without dates for a snapshot of now"
         )
+
+
+def _newest_before(source: MySqlArrowHook, contract: Contract, table: SourceTable, window: Window) -> datetime | None:
+    """The newest row before the window: where the window has none, it says how fresh the table is."""
+    if contract.freshness is None or contract.cursor is None or window.start <= _EPOCH:
+        return None
+    with source.snapshot() as snapshot:
+        return snapshot.newest(window_query(contract, table, Window(_EPOCH, window.start)))
 
 
 def _groups(contract: Contract, chunked: Chunked, again: list[Chunk], late: list[Audited]) -> tuple[tuple[Chunk, ...], ...]:

@@ -13,7 +13,7 @@ from tributary.core.errors import CheckError
 from tributary.core.failpoint import reach
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
-from tributary.core.staged import Staged
+from tributary.core.staged import Staged, warnings
 from tributary.core.versions import versions
 from tributary.operators.base import StepOperator
 from tributary.operators.run_context import given
@@ -40,7 +40,7 @@ class PublishOperator(StepOperator):
     A retry after a crash at any point finds what was done and does the rest: a commit is recognised by its attempt, the certificate
     and the events are made in every case. The asset named like the dataset gets one event; `<dataset>/day` one per changed partition
     day; their extra carries guarantee and labels, as does what this returns: `{outcome, rows, bytes, lake_version, days, guarantee,
-    labels}`; `days` is a number.
+    labels, warnings}`; `days` is a number. Airflow shows it on the run's page, as the task's XCom.
     """
 
     template_fields = ("staged_key",)
@@ -57,6 +57,7 @@ class PublishOperator(StepOperator):
         # Here and not above: deltalake and DuckDB are slow to import, and DAG files are parsed all the time.
         from tributary.hooks.lake import LakeHook
         from tributary.hooks.part_seal import refuse_overwritten
+        from tributary.hooks.schema_history import SchemaHistory
         from tributary.publishers.choose import publisher_for
 
         started = time.monotonic()
@@ -70,6 +71,7 @@ class PublishOperator(StepOperator):
         refuse_overwritten(lake, f"{plan.dataset} {plan.window}", staged.parts)
         publisher = publisher_for(plan.contract, lake)
         published = publisher.publish(staged, plan, allow_shrink=bool(given(context).get("allow_shrink", False)))
+        SchemaHistory(lake, plan.contract).remember(plan)
 
         key = DatasetKeys(plan.dataset, plan.contract.lake.prefix).certificate(plan.window, staged.attempt)
         reach("certificate.before_write")
@@ -83,7 +85,7 @@ class PublishOperator(StepOperator):
             published.outcome, plan.dataset, plan.window, f"{published.rows:,}", size_bytes / 1e6, len(published.days),
             published.lake_version, lake.uri(key),
         )  # fmt: skip
-        for label in (*plan.labels, *published.labels):
+        for label in (*plan.labels, *published.labels, *warnings((*staged.checks, *published.checks))):
             self.log.warning("%s", label)
         return {
             "outcome": published.outcome,
@@ -93,6 +95,7 @@ class PublishOperator(StepOperator):
             "days": len(published.days),
             "guarantee": plan.guarantee,
             "labels": [*plan.labels, *published.labels],
+            "warnings": warnings((*staged.checks, *published.checks)),
         }
 
     def _tell(self, context: Context, plan: Plan, published: Published, certificate_key: str) -> None:
@@ -140,7 +143,7 @@ def certificate(plan: Plan, staged: Staged, published: Published, *, seconds: fl
         source_checksums=staged.source_checksums,
         uncertified=staged.uncertified,
         invalid=staged.invalid,
-        checks=staged.checks,
+        checks=(*staged.checks, *published.checks),
         audits=staged.audits,
         chunks=staged.chunks,
         parts=published.parts,

@@ -36,6 +36,7 @@ class FindDeletedOperator(StepOperator):
     :raises CheckError: where more rows would go than `deletes.max_share` allows, unless the run's param `allow_shrink` does.
     :raises LakeUnavailable: where the source shows an older state than the lake holds.
     :raises SourceError, SourceUnavailable: see the source's hook.
+    :raises SchemaChanged: where the source's columns are not those that the lake has taken in.
 
     Memory is a batch of keys and DuckDB's limit, which spills. A retry begins anew. Returns the object key of the `Sweep` manifest.
     """
@@ -92,9 +93,11 @@ class FindDeletedOperator(StepOperator):
         from tributary.core.select import Query
         from tributary.core.types import lake_schema, source_schema
         from tributary.hooks.mysql_arrow import MySqlArrowHook
+        from tributary.hooks.schema_history import SchemaHistory
 
         source = MySqlArrowHook(contract.source.connection, statement_timeout_s=contract.extract.statement_timeout_s)
         table = source.describe(contract.source.schema_name, contract.source.table_name)
+        SchemaHistory(lake, contract).change_to(table).refuse()  # keys of a renamed column would all seem to be gone
         query = Query(table=table, columns=tuple(table.column(name) for name in contract.key))
         with source.snapshot() as snapshot:
             counted = snapshot.count(query)

@@ -15,6 +15,7 @@ from tributary.core.keys import DatasetKeys
 from tributary.core.record import Record
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
 from tributary.publishers.delta_schema_change import grown
+from tributary.publishers.delta_widening import DeltaWidening
 from tributary.publishers.fenced_delta import fenced_delta
 from tributary.publishers.proven_store import prove_conditional_writes
 
@@ -67,6 +68,7 @@ class DeltaMart:
         self.mart = mart
         self.prefix = prefix
         self.table = LakeTable(hook, DatasetKeys(mart, prefix).table)
+        self.widening = DeltaWidening(self.table, DatasetKeys(mart, prefix), [partition_column])
         self.partition_column = partition_column
         self.inputs = inputs
 
@@ -91,12 +93,15 @@ class DeltaMart:
                 versions = self._versions()
                 result = compute(versions)
                 table = self.table.open_or_create(self._schema(result), [self.partition_column])
-            schema, _ = grown(self.mart, self.table.uri, table.schema(), self._schema(result))
+            after = grown(self.mart, self.table.uri, table.schema(), self._schema(result))
+            if after.widened:
+                self.widening.commit(table, after.schema, after.widened)
+                return try_once()
             reach("delta_mart.before_commit")
             table.create_write_transaction(
                 self.table.add_actions(result.parts, [self.partition_column]),
                 "overwrite",
-                schema,
+                after.schema,
                 partition_by=[self.partition_column],
                 partition_filters=[(self.partition_column, "in", [day.isoformat() for day in days])],
                 commit_properties=once(MartCommit(days=tuple(days), inputs=dict(versions)), NOTE),

@@ -14,6 +14,7 @@ from tributary.core.keys import DatasetKeys
 from tributary.hooks.lake_sql import day_of, identifier, parquet_scan, time_literal
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
 from tributary.publishers.delta_schema_change import grown
+from tributary.publishers.delta_widening import DeltaWidening
 from tributary.publishers.fenced_delta import fenced_delta
 from tributary.publishers.partition_rewrite import PartitionRewrite, peak_memory_mb, touched_bytes
 from tributary.publishers.published import Published
@@ -54,6 +55,7 @@ class DeltaMerge:
         self.keys = DatasetKeys(contract.dataset, contract.lake.prefix)
         self.table = LakeTable(hook, self.keys.table)
         self.partition_by = [contract.partition.column] if contract.partition else []
+        self.widening = DeltaWidening(self.table, self.keys, self.partition_by)
 
     def publish(self, staged: Staged, plan: Plan, *, allow_shrink: bool = False) -> Published:  # noqa: ARG002 (an upsert loses no row)
         """See `Publisher`."""
@@ -69,7 +71,11 @@ class DeltaMerge:
             return Published("already", str(mine.version), mine.days, staged.parts, mine.rows)
         left = remaining(staged.reads, commits)
         newer = taken(staged.reads, left)
-        after, labels = grown(self.contract.dataset, self.table.uri, table.schema(), schema)
+        after = grown(self.contract.dataset, self.table.uri, table.schema(), schema)
+        if after.widened:
+            self.widening.commit(table, after.schema, after.widened)
+            return self._once(staged, plan, parts)
+        labels = after.labels
         if newer:
             labels = (*labels, f"superseded in part: newer data of {', '.join(map(str, newer[:3]))} stayed")
 
@@ -92,7 +98,7 @@ class DeltaMerge:
             )
             reach("delta_merge.before_commit")
             if rows and self.partition_by and touched_bytes(table, self.partition_by[0], days) > self.contract.merge_mb * 1_000_000:
-                PartitionRewrite(self.table, self.keys, self.contract, removed).commit(table, after, connection, note)
+                PartitionRewrite(self.table, self.keys, self.contract, removed).commit(table, after.schema, connection, note)
                 committed = True
             else:
                 committed = bool(rows) and self._merge(table, connection, note, removed)
@@ -124,7 +130,7 @@ class DeltaMerge:
     def _merge(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit, removed: RemovedRows) -> bool:
         from deltalake import WriterProperties
 
-        rows = connection.execute("SELECT * FROM source").to_arrow_reader(BATCH_ROWS)
+        rows = self._as_wide_as(table, connection.execute("SELECT * FROM source").to_arrow_reader(BATCH_ROWS))
         match = [f"target.{_name(column)} = source.{_name(column)}" for column in (*self.partition_by, *self.contract.key)]
         if self.partition_by:
             # Spelt out, so that files of other days are not even opened.
@@ -155,6 +161,21 @@ class DeltaMerge:
             peak_memory_mb(),
         )  # fmt: skip
         return table.version() > opened
+
+    @staticmethod
+    def _as_wide_as(table: DeltaTable, rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
+        """With NULL in the columns that only the table has: a changed row must not keep what the source has no longer."""
+        import pyarrow as pa
+
+        gone = [field for field in pa.schema(table.schema().to_arrow()) if field.name not in rows.schema.names]
+        if not gone:
+            return rows
+        schema = pa.schema([*rows.schema, *gone])
+        wide = (
+            pa.RecordBatch.from_arrays([*batch.columns, *(pa.nulls(batch.num_rows, field.type) for field in gone)], schema=schema)
+            for batch in rows
+        )
+        return pa.RecordBatchReader.from_batches(schema, wide)
 
     def _days(self, connection: DuckDBPyConnection) -> tuple[date, ...]:
         if not self.partition_by:

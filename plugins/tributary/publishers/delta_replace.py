@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ from tributary.core.failpoint import reach
 from tributary.core.fence import Commit, own, refuse_shrink, remaining, whole_days
 from tributary.core.keys import DatasetKeys
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
-from tributary.publishers.delta_schema_change import grown
+from tributary.publishers.delta_schema_change import Grown, grown
+from tributary.publishers.delta_widening import DeltaWidening
 from tributary.publishers.fenced_delta import fenced_delta
 from tributary.publishers.published import Published
 
@@ -31,8 +33,10 @@ class DeltaReplace:
     def __init__(self, hook: LakeHook, contract: Contract) -> None:
         self.hook = hook
         self.contract = contract
-        self.table = LakeTable(hook, DatasetKeys(contract.dataset, contract.lake.prefix).table)
+        keys = DatasetKeys(contract.dataset, contract.lake.prefix)
+        self.table = LakeTable(hook, keys.table)
         self.partition_by = [contract.partition.column] if contract.partition else []
+        self.widening = DeltaWidening(self.table, keys, self.partition_by)
 
     def publish(self, staged: Staged, plan: Plan, *, allow_shrink: bool = False) -> Published:
         """See `Publisher`."""
@@ -56,10 +60,13 @@ class DeltaReplace:
             new[part.partition] = new.get(part.partition, 0) + part.rows
         there = LakeTable.rows_by_partition(table, self.partition_by)
         now = {day: rows for day, rows in there.items() if not self.partition_by or day in days}
-        refuse_shrink(self.contract.dataset, now, new, max_shrink=max_shrink)
+        volume = refuse_shrink(self.contract.dataset, now, new, max_shrink=max_shrink)
 
         # A snapshot's table is what the source's table is now; a partition shares its table with those of other days.
-        schema, labels = grown(self.contract.dataset, self.table.uri, table.schema(), schema) if self.partition_by else (schema, ())
+        after = grown(self.contract.dataset, self.table.uri, table.schema(), schema) if self.partition_by else Grown(schema, ())
+        if after.widened:
+            self.widening.commit(table, after.schema, after.widened)
+            return self._once(staged, plan, schema, max_shrink)
         note = Commit(
             attempt=staged.attempt,
             plan_hash=staged.plan_hash,
@@ -72,14 +79,15 @@ class DeltaReplace:
         table.create_write_transaction(
             self.table.add_actions(parts, self.partition_by),
             "overwrite",
-            schema,
+            after.schema,
             partition_by=self.partition_by,
             partition_filters=[(self.partition_by[0], "in", [day.isoformat() for day in days])] if self.partition_by else None,
             commit_properties=once(note),
         )
         reach("delta_replace.after_commit")
         # Without retries, a commit is the next version or none.
-        return self._published("published", staged, days, table.version() + 1, labels)
+        done = self._published("published", staged, days, table.version() + 1, after.labels)
+        return replace(done, checks=(volume,))
 
     def _published(
         self, outcome: Outcome, staged: Staged, days: tuple[date, ...], version: int | None, labels: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tributary.core.errors import LakeError, LakeUnavailable
@@ -15,6 +15,7 @@ from tributary.core.staged import Read
 from tributary.hooks.object_swap import StoredObject, head, swap
 from tributary.publishers.fenced import Beaten, fenced
 from tributary.publishers.joined_parts import one_part_a_partition
+from tributary.publishers.object_schema import REWRITTEN, ObjectSchema
 from tributary.publishers.published import Published
 
 if TYPE_CHECKING:
@@ -55,17 +56,34 @@ class ParquetObject:
     def publish(self, staged: Staged, plan: Plan, *, allow_shrink: bool = False) -> Published:
         """See `Publisher`.
 
+        :raises ContractError: where a column's type does not hold the values that older objects have.
         :raises LakeError: where an object that this project did not write lies under a fixed key.
         """
         max_shrink = 1.0 if allow_shrink else self.contract.max_shrink
-        staged = one_part_a_partition(self.hook, staged, plan)
         wrote: set[str] = set()
-        return fenced(self.hook.uri(self.keys.table), lambda: self._once(staged, plan, max_shrink, wrote), beaten=Beaten)
+
+        def publish(ready: Staged) -> Published:
+            return fenced(self.hook.uri(self.keys.table), lambda: self._once(ready, plan, max_shrink, wrote), beaten=Beaten)
+
+        if self.column is None:  # one object, which is replaced with its schema
+            return publish(one_part_a_partition(self.hook, staged, plan))
+        for part in staged.parts:
+            self._slot(part, staged)  # refuses what is not ours, before anything is written
+        objects = ObjectSchema(self.hook, self.keys, self.keys.run(plan.run_id, staged.attempt))
+        schema = self.hook.part_schema(staged.parts[0].key)
+        target = objects.settle(schema)
+        published = publish(one_part_a_partition(self.hook, staged, plan, target))
+        while objects.moved():
+            target = objects.settle(target)
+        objects.finish()
+        gone = sorted(set(target.names) - set(schema.names))
+        labels = tuple(f"column {name} is no longer read: NULL in the new rows" for name in gone)
+        return replace(published, labels=(*published.labels, *labels))
 
     def _once(self, staged: Staged, plan: Plan, max_shrink: float, wrote: set[str]) -> Published:
         slots = [self._slot(part, staged) for part in staged.parts]
         ours = [slot for slot in slots if not self._is_mine(slot, staged) and remaining([slot.read], [slot.note] if slot.note else [])]
-        refuse_shrink(
+        volume = refuse_shrink(
             self.contract.dataset,
             {slot.part.partition: slot.note.rows for slot in ours if slot.note},
             {slot.part.partition: slot.part.rows for slot in ours},
@@ -78,12 +96,15 @@ class ParquetObject:
                 raise Beaten(f"{slot.key} was replaced in between")  # or by ourselves, answer lost: the next look tells
             reach("parquet_object.after_commit")
             wrote.add(slot.key)
-        return self._published([self._slot(slot.part, staged) for slot in slots] if ours else slots, staged, wrote)
+        if not ours:
+            return self._published(slots, staged, wrote)
+        return replace(self._published([self._slot(slot.part, staged) for slot in slots], staged, wrote), checks=(volume,))
 
     def _published(self, slots: list[Slot], staged: Staged, wrote: set[str]) -> Published:
         mine = [slot for slot in slots if self._is_mine(slot, staged)]
         for slot in mine:
-            if slot.there and slot.there.size_bytes != slot.part.size_bytes:
+            # Somebody whose rows have more columns may have written it anew.
+            if slot.there and slot.there.size_bytes != slot.part.size_bytes and REWRITTEN not in slot.there.metadata:
                 raise LakeUnavailable(
                     f"{self.hook.uri(slot.key)} has {slot.there.size_bytes:,} bytes, {slot.part.size_bytes:,} were staged; "
                     "the task tries again"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from tributary.core.certificate import Outcome
     from tributary.core.plan import Plan
-    from tributary.core.staged import Part, Staged
+    from tributary.core.staged import CheckResult, Part, Staged
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Published:
     parts: tuple[Part, ...]
     rows: int
     labels: tuple[str, ...] = ()
+    checks: tuple[CheckResult, ...] = ()  # what was compared with the rows that were there before
 
 
 class Publisher(Protocol):

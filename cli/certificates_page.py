@@ -69,11 +69,13 @@ A publish happens only where everything that its level asks for is equal, for ea
 
 * `count`: an independent COUNT of the server in the snapshot that is read, the rows that are read, and the rows that DuckDB decodes from
   the written files; and the NULLs per column. Finds lost and doubled rows; does not find a value that changed.
-* `checksum`: the same, with the server's count of the rows that it sent in place of a scan ([why](decisions/0039-rows-are-counted-while-they-are-sent.md)),
-  and one checksum per column, of the values as the reader decodes them and as DuckDB decodes the files. Finds any change between
-  the reader and the lake: writing, storing, traded or overwritten files; does not find a value that the reader decodes wrongly.
-* `source`: the independent COUNT, and also one checksum per column that the server computes over [canonical text](verify.md), in the same snapshot, and DuckDB from
-  the files. Finds that too. Hashed values and columns with an `on_invalid` are left out and named in `uncertified`.
+* `checksum`: the same, with the server's count of the rows that it sent in place of a scan
+  ([why](decisions/0039-rows-are-counted-while-they-are-sent.md)); and one checksum per column, of the values as the reader decodes them and
+  as DuckDB decodes the files. Finds any change between the reader and the lake: writing, storing, traded or overwritten files; does not
+  find a value that the reader decodes wrongly.
+* `source`: the independent COUNT, and also one checksum per column that the server computes over [canonical text](verify.md), in the
+  same snapshot, and DuckDB from the files. Finds that too. Hashed values and columns with an `on_invalid` are left out and named in
+  `uncertified`.
 
 One million rows of about 130 bytes, MariaDB 10.11 and MySQL 9.7 with a buffer pool of 256 MB, all on two cores: seconds, and the share of
 the read. `LAKE_CERTIFY_ROWS=1000000 ./lake test -- tests/operators/test_certify.py -k cost -s` measures it anew.

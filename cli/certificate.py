@@ -101,9 +101,9 @@ def _facts(found: Certificate) -> list[tuple[str, Any]]:
 
 
 def _proved(found: Certificate) -> str:
-    """The level, and what the COUNT cost."""
+    """The level, and what counting cost."""
     read, count = (sum(getattr(chunk.seconds, name) for chunk in found.chunks) for name in ("read", "count"))
-    cost = f"; COUNT took {_s(count)}, {100 * count / read:.0f} % of the read" if read else ""
+    cost = f"; counting took {_s(count)}, {100 * count / read:.0f} % of the read" if read else ""
     left_out = f"; the server's checksums leave out {', '.join(found.uncertified)}" if found.uncertified else ""
     return f"certify: {found.certify}{cost}{left_out}"
 

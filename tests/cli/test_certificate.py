@@ -87,7 +87,7 @@ def test_people_see_what_was_proved(lake: Command, published: str) -> None:
     assert result.exit_code == 0, result.stderr
     for expected in (
         "2 counted at the source, 2 decoded",
-        "certify: source; COUNT took",
+        "certify: source; counting took",
         "leave out email",
         "cheap warn (1 rows)",
         "-1.50",

@@ -154,9 +154,9 @@ def open_transaction(session: Session) -> None:
 
 
 def read_position(session: Session) -> Position:
-    """Where the source is. In a snapshot on MariaDB the binlog position is the snapshot's own; on MySQL it is read just after."""
+    """Where the source is. In a snapshot on MariaDB the binlog position is the snapshot's own; on MySQL, and all GTIDs, are read just after."""
     read_at = clock(session)
-    wanted = "'server_uuid', 'server_uid', 'hostname', 'port', 'server_id', 'gtid_executed'"
+    wanted = "'server_uuid', 'server_uid', 'hostname', 'port', 'server_id', 'gtid_executed', 'gtid_binlog_pos'"
     found = session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})")
     variables = {row["Variable_name"]: row["Value"] for row in found}
     own = variables.get("server_uuid") or "/".join(str(variables.get(name)) for name in ("server_uid", "hostname", "port", "server_id"))
@@ -167,7 +167,7 @@ def read_position(session: Session) -> Position:
         read_at=read_at,
         binlog_file=file,
         binlog_offset=offset,
-        gtid=(variables.get("gtid_executed") or "").replace("\n", "") or None,
+        gtid=(variables.get("gtid_executed") or variables.get("gtid_binlog_pos") or "").replace("\n", "") or None,
     )
 
 

@@ -23,8 +23,12 @@ ELSEWHERE = {
 }
 EVERYTHING = " and ".join(f"not {suite}" for suite in ELSEWHERE)
 UNIT = f"not services and not stack and not browser and {EVERYTHING}"
-# The whole run in two halves beside each other: name -> marker expression. Tests of the stack mostly wait for Airflow.
-HALVES = {"stack": f"stack and {EVERYTHING}", "rest": f"not stack and {EVERYTHING}"}
+# The whole run in three parts beside each other: name -> marker expression. Tests of servers mostly wait for them.
+PARTS = {
+    "stack": f"(stack or browser) and {EVERYTHING}",
+    "services": f"services and not stack and not browser and {EVERYTHING}",
+    "unit": UNIT,
+}
 
 
 def test(
@@ -64,25 +68,26 @@ def test(
 
 
 def _side_by_side(home: Path, environment: Mapping[str, str]) -> int:
-    """Both halves at once, each with a stack of its own; every line of theirs begins with the half's name. The worse exit code."""
+    """All parts at once, each with a stack of its own; every line of theirs begins with the part's name. The worst exit code."""
     colour = ["--color=yes"] if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else []
     running: dict[str, subprocess.Popen[str]] = {}
-    for half, marked in HALVES.items():
-        command = [sys.executable, "-u", "-m", "pytest", *colour, "-o", f"cache_dir=.pytest_cache/{half}", "-m", marked]
+    for part, marked in PARTS.items():
+        command = [sys.executable, "-u", "-m", "pytest", *colour, "-o", f"cache_dir=.pytest_cache/{part}", "-m", marked]
         # The stack that `--keep` leaves is the one in which a later `./lake test -- PATH` looks.
-        own = {**environment, "LAKE_HOME": str(home if half == "stack" else home.with_name(f"{home.name}-{half}"))}
-        running[half] = subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    readers = [Thread(target=_relay, args=(half, process.stdout)) for half, process in running.items()]
+        own = {**environment, "LAKE_HOME": str(home if part == "stack" else home.with_name(f"{home.name}-{part}"))}
+        running[part] = subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    readers = [Thread(target=_relay, args=(part, process.stdout)) for part, process in running.items()]
     for reader in readers:
         reader.start()
     for reader in readers:
         reader.join()
-    return max(process.wait() for process in running.values())
+    # A part that was killed has a negative code, and is no success either.
+    return max(abs(process.wait()) for process in running.values())
 
 
-def _relay(half: str, lines: IO[str]) -> None:
+def _relay(part: str, lines: IO[str]) -> None:
     for line in lines:
-        print(f"{half:<5} | {line}", end="", flush=True)
+        print(f"{part:<8} | {line}", end="", flush=True)
 
 
 def _chosen(suite: str) -> list[str]:

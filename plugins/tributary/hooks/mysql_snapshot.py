@@ -154,7 +154,7 @@ def open_transaction(session: Session) -> None:
 
 
 def read_position(session: Session) -> Position:
-    """Where the source is. In a snapshot on MariaDB the binlog position is the snapshot's own; on MySQL, and all GTIDs, are read just after."""
+    """Where the source is. In a snapshot on MariaDB the binlog position is the snapshot's own; MySQL's, and GTIDs, are read just after."""
     read_at = clock(session)
     wanted = "'server_uuid', 'server_uid', 'hostname', 'port', 'server_id', 'gtid_executed', 'gtid_binlog_pos'"
     found = session.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({wanted})")

@@ -97,6 +97,11 @@ def test_a_promise_without_a_test_is_seen() -> None:
     assert unproved(PROMISES.replace("`test_without_the_audit_the_row_stays_lost`", ""), known)
 
 
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    assert [page.name for page in sorted((ROOT / "docs").glob("*.md")) if page.name != "README.md" and f"]({page.name})" not in index] == []
+
+
 def test_files_that_the_readme_names_are_there() -> None:
     named = re.findall(r"`((?:dags|plugins|cli|config|sample|docs|include|tests)/[\w./-]*)`", README)
     assert len(named) > 5

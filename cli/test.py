@@ -23,12 +23,14 @@ ELSEWHERE = {
 }
 EVERYTHING = " and ".join(f"not {suite}" for suite in ELSEWHERE)
 UNIT = f"not services and not stack and not browser and {EVERYTHING}"
-# The whole run in three parts beside each other: name -> marker expression. Tests of servers mostly wait for them.
+# The whole run in three parts beside each other: name -> marker expression.
 PARTS = {
     "stack": f"(stack or browser) and {EVERYTHING}",
     "services": f"services and not stack and not browser and {EVERYTHING}",
     "unit": UNIT,
 }
+# Tests of servers mostly wait for them, so several files are run at once, each process with servers of its own (1.5 GB).
+AT_ONCE = {"services": ["--numprocesses=3", "--dist=loadfile"]}
 
 
 def test(
@@ -72,9 +74,10 @@ def _side_by_side(home: Path, environment: Mapping[str, str]) -> int:
     colour = ["--color=yes"] if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else []
     running: dict[str, subprocess.Popen[str]] = {}
     for part, marked in PARTS.items():
-        command = [sys.executable, "-u", "-m", "pytest", *colour, "-o", f"cache_dir=.pytest_cache/{part}", "-m", marked]
+        options = [*colour, *AT_ONCE.get(part, ()), "-o", f"cache_dir=.pytest_cache/{part}", "-m", marked]
         # The stack that `--keep` leaves is the one in which a later `./lake test -- PATH` looks.
         own = {**environment, "LAKE_HOME": str(home if part == "stack" else home.with_name(f"{home.name}-{part}"))}
+        command = [sys.executable, "-u", "-m", "pytest", *options]
         running[part] = subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     readers = [Thread(target=_relay, args=(part, process.stdout)) for part, process in running.items()]
     for reader in readers:

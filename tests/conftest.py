@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+# Each of pytest-xdist's processes has servers of its own: tests count connections, and stop what they find.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["LAKE_HOME"] = f"{os.environ.get('LAKE_HOME') or Path(__file__).resolve().parents[1] / '.lake' / 'test'}-{worker}"
 # Airflow reads its configuration when it is imported and writes files into its home: tests get one of their own.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="tributary-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ import pytest
 from tests.lake_support import Lake, contract, days
 from tributary.core.errors import CheckError, LakeUnavailable
 from tributary.core.plan import Plan
-from tributary.core.staged import Part, Staged
+from tributary.core.staged import Staged
 from tributary.hooks.lake import LakeHook
 from tributary.publishers import joined_parts
 
@@ -75,14 +75,14 @@ def test_a_join_that_loses_rows_publishes_nothing(lake: Lake, monkeypatch: pytes
 def test_a_join_that_changes_a_value_publishes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: as many rows, one of them with another amount."""
     staged, plan = in_chunks(lake, (3, 5))
-    whole = joined_parts._batches
+    whole = joined_parts.batches
 
-    def wrong(hook: LakeHook, parts: Sequence[Part]) -> Iterator[pa.RecordBatch]:
-        for batch in whole(hook, parts):
+    def wrong(hook: LakeHook, key: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for batch in whole(hook, key, schema):
             amounts = [Decimal("9.99"), *batch.column("amount").to_pylist()[1:]]
             yield batch.set_column(2, batch.schema.field("amount"), pa.array(amounts, batch.schema.field("amount").type))
 
-    monkeypatch.setattr(joined_parts, "_batches", wrong)
+    monkeypatch.setattr(joined_parts, "batches", wrong)
     with pytest.raises(CheckError, match="column amount holds other values than were read"):
         lake.publisher.publish(staged, plan)
     assert not list(lake.hook.list_keys(lake.keys.table))

@@ -134,11 +134,14 @@ def test_a_dataset_runs_from_your_database_into_your_bucket(machine: Machine, st
     assert not find(settings)
     again = machine.lake("up", "postgres")
     assert again.returncode == 0, again.stderr
-    assert set(machine.services()) == set(services), "the choice is remembered"
+    # Most of them are down now, which `status` says with its exit code too.
+    known = json.loads(machine.lake("status", "--json").stdout)["services"]
+    assert {row["service"] for row in known} == set(services), "the choice is remembered"
     assert machine.lake("clean", "--yes").returncode == 0
     assert not find(settings)
     assert not (machine.home / "data").exists()
-    assert objects(store) == before
+    # What a scheduled run added meanwhile came on top.
+    assert before.items() <= objects(store).items()
 
 
 def objects(store: ObjectStore) -> dict[str, str]:

@@ -23,6 +23,7 @@ from tributary.hooks.lake_rows import LakeRows
 from tributary.hooks.lake_sql import day_of
 from tributary.hooks.lake_version import LakeVersion, pinned, refuse_moved
 from tributary.hooks.mysql_arrow import MySqlArrowHook
+from tributary.hooks.schema_history import SchemaHistory
 from tributary.hooks.source_rows import SourceRows
 from tributary.hooks.transform_columns import transform_columns
 
@@ -110,8 +111,10 @@ class Verification:
         version = pinned(self._hook, contract)
         if not self._certified or version is None:
             raise CommandError(f"{contract.dataset} was never published, so there is nothing to compare; run its DAG, or see ./lake status")
-        table = self._source.describe(contract.source.schema_name, contract.source.table_name)
-        fit(contract, table)
+        live = self._source.describe(contract.source.schema_name, contract.source.table_name)
+        fit(contract, live)
+        # A column that became narrower is compared as the wider type that its lake column has kept.
+        table = SchemaHistory(self._hook, contract).change_to(live).table
         with self._hook.duckdb() as duckdb, self._hook.errors("read", contract.dataset), self._source.snapshot() as snapshot:
             types = _types(duckdb, version.scan)
             compared = comparison(contract, table, types, transform_columns(duckdb, contract.dataset, self._transform_sql, table))

@@ -21,6 +21,7 @@ from deltalake import DeltaTable, QueryBuilder
 from cli.accept import accept, accepted
 from cli.console import CommandError
 from cli.stack.settings import Settings
+from cli.verification import Verification
 from tests.integration.chain import Chain
 from tests.operators.test_extract import lake
 from tests.source_database import SourceDatabase, source_database
@@ -345,6 +346,21 @@ def test_an_accepted_narrowing_keeps_the_wider_lake_type(world: Maker, kind: str
     shop.row(3, "n", "7")
     shop.run(3)
     assert shop.physical("n") == {"decimal128(20, 0)"}
+
+
+def test_verify_compares_a_narrowed_column_as_the_lake_has_kept_it(world: Maker) -> None:
+    shop = world(**KINDS["append delta"], certify="source")
+    shop.alter("MODIFY total DECIMAL(12,4)")
+    shop.row(1, "total", "1.5")
+    shop.run(1)
+    shop.alter("MODIFY total DECIMAL(10,2)", "DROP note")
+    shop.row(2, "total", "2.25")
+    stopped(shop, 2, "column total: .* -> decimal")
+    accepted(shop.dataset, None, dry_run=False)
+    shop.run(2)
+    assert Verification(shop.contract, None).run().equal
+    shop.source.run(f"UPDATE {shop.table} SET total = 2.26 WHERE id = 2")
+    assert [(finding.kind, finding.key) for finding in Verification(shop.contract, None).run().findings] == [("changed", "2")]
 
 
 @pytest.mark.parametrize("kind", ["append delta", "append parquet", "merge delta"])

@@ -96,8 +96,9 @@ class FindDeletedOperator(StepOperator):
         from tributary.hooks.schema_history import SchemaHistory
 
         source = MySqlArrowHook(contract.source.connection, statement_timeout_s=contract.extract.statement_timeout_s)
-        table = source.describe(contract.source.schema_name, contract.source.table_name)
-        SchemaHistory(lake, contract).change_to(table).refuse()  # keys of a renamed column would all seem to be gone
+        change = SchemaHistory(lake, contract).change_to(source.describe(contract.source.schema_name, contract.source.table_name))
+        change.refuse()  # keys of a renamed column would all seem to be gone
+        table = change.table
         query = Query(table=table, columns=tuple(table.column(name) for name in contract.key))
         with source.snapshot() as snapshot:
             counted = snapshot.count(query)

@@ -16,6 +16,7 @@ from tributary.core.keys import RECORDS
 from tributary.core.record import Record
 from tributary.hooks.lake_errors import Doing, Place, lake_errors, no_bucket, no_credentials
 from tributary.hooks.s3_access import S3Access
+from tributary.hooks.s3_session import S3Session, s3_session
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,22 +57,18 @@ class LakeHook(BaseHook):
         self.lake_conn_id = lake_conn_id
 
     @cached_property
+    def _session(self) -> S3Session:
+        return s3_session(self.lake_conn_id)
+
+    @property
     def s3(self) -> S3Hook:
         """The provider's hook."""
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-        from botocore.config import Config
+        return self._session.hook
 
-        hook = S3Hook(aws_conn_id=self.lake_conn_id)
-        style = hook.conn_config.extra_config.get("addressing_style")
-        if style is None:
-            return hook
-        # The caller's settings replace those of the connection, so they carry them on.
-        return S3Hook(aws_conn_id=self.lake_conn_id, config=hook.config.merge(Config(s3={"addressing_style": style})))
-
-    @cached_property
+    @property
     def client(self) -> Any:
         """boto3's S3 client; guard its calls with `errors`."""
-        return self.s3.conn
+        return self._session.client
 
     @cached_property
     def bucket(self) -> str:
@@ -96,11 +93,11 @@ class LakeHook(BaseHook):
                 # A key without s3:ListBucket may not ask; what it may do, the next request tells.
         return str(name)
 
-    @cached_property
+    @property
     def _credentials(self) -> Credentials:
         """The key, or the role that gives one and renews it."""
         with lake_errors("read", Place("", "", self.lake_conn_id)):
-            found = self.s3.get_session(region_name=self.s3.region_name).get_credentials()
+            found = self._session.credentials
         if found is None:
             raise LakeError(no_credentials(self.lake_conn_id))
         return found

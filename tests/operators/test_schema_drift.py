@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -419,7 +420,10 @@ def test_a_column_that_comes_back_must_fit_what_the_lake_still_has(world: Maker)
 
 def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """The JSON that the command printed, behind what Airflow logs in a test."""
-    return dict(json.loads(capsys.readouterr().out.partition("\n{")[2].join(("{", ""))))
+    out = capsys.readouterr().out
+    start = re.search(r"^\{", out, re.MULTILINE)  # the runs before it have logged
+    assert start, out
+    return dict(json.loads(out[start.start() :]))
 
 
 def test_accepting_takes_exactly_the_difference_that_was_shown(world: Maker, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,7 @@ def _side_by_side(home: Path, environment: Mapping[str, str]) -> int:
     colour = ["--color=yes"] if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else []
     running: dict[str, subprocess.Popen[str]] = {}
     for part, marked in PARTS.items():
-        options = [*colour, *AT_ONCE.get(part, ()), "-o", f"cache_dir=.pytest_cache/{part}", "-m", marked]
+        options = [*colour, *AT_ONCE.get(part, ()), "--durations=12", "-o", f"cache_dir=.pytest_cache/{part}", "-m", marked]
         # The stack that `--keep` leaves is the one in which a later `./lake test -- PATH` looks.
         own = {**environment, "LAKE_HOME": str(home if part == "stack" else home.with_name(f"{home.name}-{part}"))}
         command = [sys.executable, "-u", "-m", "pytest", *options]

@@ -30,7 +30,8 @@ def private_server(folder: Path, *options: str, zone: str = "UTC") -> Iterator[S
     assert install, "mariadb-server is missing"
     assert server, "mariadb-server is missing"
     user = f"--user={os.environ.get('USER', 'root') if os.geteuid() else 'root'}"
-    common = ["--no-defaults", f"--datadir={folder / 'data'}", user]
+    # A server that starts deletes the temporary tables that it finds in its folder for them, which is /tmp for all unless said.
+    common = ["--no-defaults", f"--datadir={folder / 'data'}", f"--tmpdir={folder}", user]
     subprocess.run([install, *common, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
     process = subprocess.Popen(
         [

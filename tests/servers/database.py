@@ -38,8 +38,10 @@ class DatabaseServer:
         data = self.folder / "data"
         command, initialise, common = _mysql(data) if self.flavour == "mysql" else _mariadb(data)
         log = self.folder / "server.log"
+        # A MariaDB that starts deletes the temporary tables that it finds in its folder for them, which is /tmp for all unless said.
+        scratch = os.environ | {"TMPDIR": str(self.folder)}
         with log.open("ab") as output:
-            subprocess.run(initialise, check=True, stdout=output, stderr=output, timeout=120)
+            subprocess.run(initialise, check=True, stdout=output, stderr=output, timeout=120, env=scratch)
             start = self.folder / "start.sql"
             start.write_text(
                 # `mariadb-install-db` leaves a login without password for everybody on this machine.
@@ -53,7 +55,7 @@ class DatabaseServer:
                 "--innodb-buffer-pool-size=32M", "--log-bin=binlog", "--server-id=7", "--sync-binlog=0",
                 "--innodb-flush-log-at-trx-commit=0", *self.flags,
             ]  # fmt: skip
-            self._process = subprocess.Popen([*command, *flags], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self._process = subprocess.Popen([*command, *flags], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=scratch)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

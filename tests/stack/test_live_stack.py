@@ -90,6 +90,13 @@ def test_mariadb_has_our_three_accounts_and_the_reader_only_reads(settings: Sett
         MySQLdb.connect(**{**settings.mysql("root", None), "password": ""})
 
 
+def test_mariadb_leaves_temporary_tables_of_other_servers_alone(settings: Settings) -> None:
+    """It deletes all that it finds when it starts, so it must not look where others have theirs."""
+    with MySQLdb.connect(**settings.mysql("root", None)) as root, root.cursor() as cursor:
+        cursor.execute("SELECT @@tmpdir")
+        assert cursor.fetchone() == (str(settings.data / "mariadb-tmp"),)
+
+
 def test_the_lake_refuses_strangers_and_unknown_buckets(settings: Settings) -> None:
     import boto3
     from botocore.exceptions import ClientError

@@ -24,7 +24,7 @@ def service(settings: Settings) -> Service:
     argv = [
         str(SERVER), f"--defaults-file={config}", f"--datadir={data}", "--bind-address=127.0.0.1", f"--port={port}",
         "--socket=mariadb.sock", "--pid-file=mariadb.pid", f"--init-file={_accounts_file(settings)}",
-        *(["--user=root"] if os.geteuid() == 0 else []),
+        f"--tmpdir={_scratch(settings)}", *(["--user=root"] if os.geteuid() == 0 else []),
     ]  # fmt: skip
     return Service(
         name="mariadb",
@@ -40,12 +40,18 @@ def service(settings: Settings) -> Service:
     )
 
 
+def _scratch(settings: Settings) -> Path:
+    """Temporary files. Not /tmp: a server that starts deletes every `#sql…` file there, those of other running servers too."""
+    return settings.data / "mariadb-tmp"
+
+
 def _accounts_file(settings: Settings) -> Path:
     return settings.run / "mariadb-accounts.sql"
 
 
 def _prepare(settings: Settings) -> None:
     _write_accounts(settings)
+    _scratch(settings).mkdir(exist_ok=True)
     data = settings.data / "mariadb"
     if data.exists():
         return
@@ -56,7 +62,7 @@ def _prepare(settings: Settings) -> None:
     made = subprocess.run(
         [
             "mariadb-install-db", "--no-defaults", f"--datadir={draft}", "--auth-root-authentication-method=normal",
-            "--skip-test-db", "--skip-name-resolve", *(["--user=root"] if os.geteuid() == 0 else []),
+            "--skip-test-db", "--skip-name-resolve", f"--tmpdir={_scratch(settings)}", *(["--user=root"] if os.geteuid() == 0 else []),
         ],
         env=settings.base_env(), cwd=settings.data, capture_output=True, text=True, check=False,
     )  # fmt: skip

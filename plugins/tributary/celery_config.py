@@ -14,7 +14,7 @@ from celery.signals import before_task_publish, worker_init
 CELERY_CONFIG: dict[str, Any] = DEFAULT_CELERY_CONFIG
 
 # What every step imports. Task processes are forked from the worker and find it there; each would otherwise spend half a second of
-# processor time on it. Importing starts no connection, no thread pool and no S3 client: those would not survive the fork.
+# processor time on it. Importing starts no connection and no thread pool: those would not survive the fork.
 PRELOADED = (
     "pyarrow.compute",
     "pyarrow.fs",
@@ -31,9 +31,10 @@ PRELOADED = (
 
 @worker_init.connect(weak=False)
 def preload(**_: Any) -> None:
-    """Import in the worker's main process, before it forks."""
+    """Import and parse in the worker's main process, before it forks."""
     for name in PRELOADED:
         importlib.import_module(name)
+    importlib.import_module("tributary.hooks.s3_session").parse_service_models()
 
 
 @before_task_publish.connect(weak=False)

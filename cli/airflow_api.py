@@ -87,6 +87,13 @@ class AirflowApi:
             if self._asked("GET", f"{path}/{run_id}").is_error:
                 raise
 
+    def make_pool(self, name: str, slots: int, description: str) -> bool:
+        """Make a pool; False, and nothing is changed, where it is there already."""
+        if self._asked("GET", f"/api/v2/pools/{name}").is_success:
+            return False
+        self._send("POST", "/api/v2/pools", json={"name": name, "slots": slots, "description": description, "include_deferred": False})
+        return True
+
     def is_paused(self, dag_id: str) -> bool:
         """Whether the scheduler leaves the DAG's runs alone."""
         return bool(self._send("GET", f"/api/v2/dags/{dag_id}")["is_paused"])

@@ -22,7 +22,12 @@ from cli import env_file
 from cli.stack.settings import Settings
 
 # Words of a state, and how a terminal shows them.
-COLOURS = {"fine": "green", "degraded": "yellow", "refused": "red"}
+COLOURS = {
+    **dict.fromkeys(("fine", "healthy", "answers"), "green"),
+    **dict.fromkeys(("degraded", "starting"), "yellow"),
+    **dict.fromkeys(("refused", "unhealthy", "silent", "exited", "fatal", "backoff"), "red"),
+    "stopped": "dim",
+}
 
 
 class CommandError(Exception):
@@ -105,8 +110,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
     for column in columns:
         drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in texts:
-        drawn.add_row(*(f"[{COLOURS[text]}]{text}[/]" if text in COLOURS else escape(text) for text in row))
+        drawn.add_row(*map(_coloured, row))
     out().print(drawn)
+
+
+def _coloured(text: str) -> str:
+    colour = COLOURS.get(text.partition(":")[0])
+    return f"[{colour}]{escape(text)}[/]" if colour else escape(text)
 
 
 def _plain(columns: Sequence[str], rows: list[list[str]], title: str, right: set[str]) -> None:

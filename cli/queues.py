@@ -6,9 +6,8 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from cli.console import note, table
 from cli.stack.errors import Unhealthy
 from cli.stack.services.rabbit import management
 from cli.stack.settings import Settings
@@ -45,7 +44,6 @@ def queues(
     if as_json:
         print(json.dumps(found))
         return
-    table = Table("queue", "ready", "unacked", "consumers", caption="RabbitMQ counts every 5 s")
-    for row in found:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+    numbers = ["ready", "unacked", "consumers"]
+    table(["queue", *numbers], [tuple(row.values()) for row in found], right=numbers)
+    note("RabbitMQ counts every 5 s")

@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from cli import console, gaps
 from cli.stack import registry
@@ -72,13 +70,20 @@ def _datasets(settings: Settings, found: list[dict[str, Any]]) -> list[gaps.Data
 
 
 def _print(settings: Settings, found: list[dict[str, Any]]) -> None:
-    colours = {"healthy": "green", "stopped": "dim"}
-    table = Table("service", "state", "pid", "up", "address")
-    for row in found:
-        colour = colours.get(row["state"], "red")
-        state = f"[{colour}]{row['state']}[/]" + (f": {row['why']}" if row["why"] else "")
-        table.add_row(row["service"], state, str(row["pid"] or ""), _duration(row["up_seconds"]), row["address"])
-    Console().print(table)
+    console.table(
+        ["service", "state", "pid", "up", "address"],
+        [
+            (
+                row["service"],
+                f"{row['state']}: {row['why']}" if row["why"] else row["state"],
+                str(row["pid"] or ""),
+                _duration(row["up_seconds"]),
+                row["address"],
+            )
+            for row in found
+        ],
+        right=("pid", "up"),
+    )
     if all(row["state"] == "stopped" for row in found):
         print(f"Nothing runs in {settings.home}. Start it with ./lake up.")
 

@@ -1,4 +1,4 @@
-"""`./lake test`: lint, unit tests, then everything that needs the real services, on a stack of its own."""
+"""`./lake test`: lint, then unit tests, tests of servers and tests of the whole stack beside each other, on stacks of their own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test(
     screenshots: Annotated[bool, typer.Option("--screenshots", help="make the pictures of docs/images anew")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="leave the test stack running for the next call")] = False,
 ) -> None:
-    """Prove the project. Uses a stack of its own under .lake/test, beside yours, and stops it at the end.
+    """Prove the project. Uses stacks of its own, .lake/test and its neighbours, beside yours, and stops them at the end.
 
     Example: ./lake test -- tests/core -k window
     """

@@ -6,9 +6,8 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from cli.console import table
 from cli.stack.errors import Unhealthy
 from cli.stack.services.airflow_components import control
 from cli.stack.settings import Settings
@@ -46,9 +45,7 @@ def workers(as_json: Annotated[bool, typer.Option("--json", help="For scripts.")
     if as_json:
         print(json.dumps(found))
     else:
-        table = Table("worker", "state", "concurrency", "active", "done since its start")
-        for row in found:
-            table.add_row(*(str(value) for value in row.values()))
-        Console().print(table)
+        numbers = ["concurrency", "active", "done since its start"]
+        table(["worker", "state", *numbers], [tuple(row.values()) for row in found], right=numbers)
     if any(row["state"] == "silent" for row in found):
         raise typer.Exit(1)

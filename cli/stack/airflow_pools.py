@@ -8,7 +8,7 @@ from airflow.models.pool import Pool
 
 from tributary.core.contract_file import folders
 from tributary.core.errors import ContractError
-from tributary.core.source_pool import DEFAULT_SLOTS, pool_name
+from tributary.core.source_pool import DEFAULT_SLOTS, described, pool_name
 from tributary.settings import sql_dir
 
 
@@ -17,8 +17,7 @@ def main() -> None:
     for connection, connections in sorted(_wanted().items()):
         name = pool_name(connection)
         if Pool.get_pool(name) is None:
-            described = f"connections that extraction holds at {connection}"
-            Pool.create_or_update_pool(name, max(DEFAULT_SLOTS, connections), described, include_deferred=False)
+            Pool.create_or_update_pool(name, max(DEFAULT_SLOTS, connections), described(connection), include_deferred=False)
 
 
 def _wanted() -> dict[str, int]:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from dotenv import dotenv_values
 
 from cli import env_file
+from cli.stack.errors import StackError
 
 # What a service may see of the shell that typed `./lake up`; anything else could change how it behaves.
 _PASSED_ON = {
@@ -71,17 +72,17 @@ class Settings:
         return self.values[key]
 
     def port(self, name: str) -> int:
-        """A port by its key in `.env`, for example `MYSQL_PORT`. ValueError names a value that is no port."""
+        """A port by its key in `.env`, for example `MYSQL_PORT`. StackError names a value that is no port."""
         text = self.values[name]
         if not text.isdigit() or not 0 < int(text) < 65536:
-            raise ValueError(f"{name}={text!r} in {self.home / '.env'} is not a port: write a number from 1 to 65535.")
+            raise StackError(f"{name}={text!r} in {self.home / '.env'} is not a port: write a number from 1 to 65535.")
         return int(text)
 
     def count(self, name: str) -> int:
-        """A number by its key in `.env`, for example `WORKERS`. ValueError names a value that is not a whole number above 0."""
+        """A number by its key in `.env`, for example `WORKERS`. StackError names a value that is not a whole number above 0."""
         text = self.values[name]
         if not text.isdigit() or int(text) < 1:
-            raise ValueError(f"{name}={text!r} in {self.home / '.env'} is not a whole number above 0.")
+            raise StackError(f"{name}={text!r} in {self.home / '.env'} is not a whole number above 0: correct the line.")
         return int(text)
 
     @property
@@ -161,18 +162,6 @@ class Settings:
             "region_name": "us-east-1",
             "aws_access_key_id": self["S3_ACCESS_KEY"],
             "aws_secret_access_key": self["S3_SECRET_KEY"],
-        }
-
-    @cached_property
-    def storage_options(self) -> dict[str, str]:
-        """`storage_options` of delta-rs for this lake."""
-        return {
-            "AWS_ENDPOINT_URL": self.s3_endpoint,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": self["S3_ACCESS_KEY"],
-            "AWS_SECRET_ACCESS_KEY": self["S3_SECRET_KEY"],
-            "AWS_ALLOW_HTTP": "true",
-            "aws_conditional_put": "etag",
         }
 
     def mysql(self, user: str = "lake_reader", database: str | None = "shop") -> dict[str, Any]:

@@ -34,10 +34,7 @@ def start(settings: Settings, names: Sequence[str] | None = None, progress: Prog
     for folder in (settings.data, settings.logs, settings.run):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)  # rows, statements and passwords are in them
-    try:
-        every = registry.services(settings)
-    except ValueError as error:
-        raise StackError(str(error)) from error
+    every = registry.services(settings)
     wanted = registry.select(every, names)
     with exclusive(settings):
         return _Start(settings, every, wanted, progress).run()

@@ -43,7 +43,7 @@ def page(chromium: Browser, settings: Settings, screenshots: Screenshots) -> Ite
     page.goto("/")
     page.fill("input[name=username]", "admin")
     page.fill("input[name=password]", settings["AIRFLOW_ADMIN_PASSWORD"])
-    screenshots.take(page, "login", ["Enter your login and password below:", "Username:"])
+    screenshots.take(page, "login", ["Enter your login and password below:", "Username:"], height=420)
     page.click("[type=submit]")
     page.wait_for_url(f"{settings.api_url}/")
     yield page

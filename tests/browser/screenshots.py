@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 INDEX = "screenshots.json"
@@ -28,16 +28,23 @@ class Screenshots:
     folder: Path
     images: Path = IMAGES
 
-    def take(self, page: Page, name: str, shows: Sequence[str]) -> None:
+    def take(self, page: Page, name: str, shows: Sequence[str], *, height: int = 0, only: Locator | None = None) -> None:
         """Picture what the window shows, and compare what it must show with what the picture in docs/images showed.
 
         :param shows: texts that are visible on the page.
+        :param height: of the window in pixels meanwhile, so that nothing is cut off; 0 leaves it.
+        :param only: the part of the page to picture.
         :raises AssertionError: where one is not, or where the picture of docs/images was made of other texts or another Airflow.
         """
+        window = page.viewport_size if height else None
+        if window:
+            page.set_viewport_size({"width": window["width"], "height": height})
         for text in shows:
             expect(page.get_by_text(text).first).to_be_visible()
         self.folder.mkdir(exist_ok=True)
-        picture = page.screenshot(path=self.folder / f"{name}.png", animations="disabled")
+        picture = (only or page).screenshot(path=self.folder / f"{name}.png", animations="disabled")
+        if window:
+            page.set_viewport_size(window)
         if os.environ.get(UPDATE):
             self._keep(name, picture, shows)
         self.check(name, shows)

@@ -34,11 +34,15 @@ def test_nobody_sees_anything_without_a_password(chromium: Browser, settings: Se
 
 
 def test_the_list_shows_every_dag(page: Page, admin: AirflowApi, screenshots: Screenshots) -> None:
-    page.goto("/dags")
     dag_ids = ["customers", "daily_sales", "order_items", "orders", "page_events", "payments_by_hand"]
     for dag_id in dag_ids:
+        admin.unpause(dag_id)
+    until(lambda: all(admin.runs(dag_id) for dag_id in dag_ids), 180, lambda: f"runs: {[(one, len(admin.runs(one))) for one in dag_ids]}")
+    page.goto("/dags?tags=tributary")  # the test stack has a DAG of its own, too
+    page.get_by_label("Show table view").click()
+    for dag_id in dag_ids:
         expect(page.get_by_role("link", name=dag_id, exact=True).first).to_be_visible()
-    screenshots.take(page, "dags", dag_ids)
+    screenshots.take(page, "dags", ["6 Dags", *dag_ids], height=640)
 
 
 def test_a_dag_explains_itself(page: Page, admin: AirflowApi, screenshots: Screenshots) -> None:
@@ -47,7 +51,8 @@ def test_a_dag_explains_itself(page: Page, admin: AirflowApi, screenshots: Scree
     dialog = page.get_by_role("dialog")
     for text in ("If it fails", "--to-date"):
         expect(dialog.get_by_text(text).first).to_be_visible()
-    screenshots.take(page, "dag-docs", ["One row per order of the shop", "A run reads", "Healthy when", "One run over many days"])
+    shown = ["One row per order of the shop", "A run reads", "Guarantee", "Healthy when", "One run over many days", "If it fails"]
+    screenshots.take(page, "dag-docs", shown, height=1600, only=dialog)
     page.keyboard.press("Escape")
 
 
@@ -64,7 +69,7 @@ def test_a_run_over_many_days_is_triggered_through_the_form_and_succeeds(
     page.locator("#element_start").fill(start.strftime("%Y-%m-%d"))
     page.locator("#element_end").fill(end.strftime("%Y-%m-%d"))
     shown = ["Start", "First day to load.", "End (exclusive)", "First day not to load", "Allow fewer rows"]
-    screenshots.take(page, "trigger", shown)
+    screenshots.take(page, "trigger", shown, height=1150)
     page.get_by_test_id("trigger-dag-submit").click()
 
     new: set[str] = set()
@@ -115,7 +120,9 @@ def test_a_backfill_is_started_in_its_dialog_and_loads_its_days(
         page.keyboard.press("Escape")  # closes the calendar
         expect(dialog.get_by_text(re.compile(rf"{day:%b} 0?{day.day}, {day:%Y} 00:00")), label).to_be_visible()
     dialog.get_by_text("All Runs").click()
-    screenshots.take(page, "backfill", ["Run Backfill - orders", "Date Range", "Reprocess Behavior", "Missing Runs", "All Runs"])
+    screenshots.take(
+        page, "backfill", ["Run Backfill - orders", "Date Range", "Reprocess Behavior", "Missing Runs", "All Runs"], height=1500
+    )
     dialog.get_by_role("button", name="Run Backfill").click()
 
     def made() -> list[str]:

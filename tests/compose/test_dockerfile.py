@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import subprocess
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.compose.conftest import REPOSITORY
 
@@ -44,6 +48,20 @@ def test_what_is_left_out_of_the_lock_is_only_that(tmp_path: Path) -> None:
     assert packages(lock.read_text("utf-8")) - packages(done.stdout) == set(left_out.split())
     hashes = [len(re.findall("--hash=", text)) for text in (lock.read_text("utf-8"), done.stdout)]
     assert 0 < hashes[1] < hashes[0]
+
+
+def test_nothing_that_stays_needs_what_is_left_out() -> None:
+    """`uv pip check` ends the build otherwise."""
+    (left_out,) = re.findall(r'^ARG LEFT_OUT="(.+)"$', BUILD, re.MULTILINE)
+    needs = {
+        (distribution.name, requirement.name)
+        for distribution in importlib.metadata.distributions()
+        for requirement in map(Requirement, distribution.requires or ())
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    }
+    out = {canonicalize_name(name) for name in left_out.split()}
+    assert ("pytest-xdist", "pytest") in needs, "the search finds requirements"
+    assert not {(name, needed) for name, needed in needs if needed in out and canonicalize_name(name) not in out}
 
 
 def test_the_final_image_has_no_compiler_and_no_root() -> None:

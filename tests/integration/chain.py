@@ -5,12 +5,16 @@ What Airflow gives a task (its run, its XComs) is given by hand; everything that
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
+
+from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.module_loading import import_string
 
 from tributary.operators.check import CheckOperator
 from tributary.operators.extract import ExtractOperator
@@ -19,6 +23,8 @@ from tributary.operators.publish import PublishOperator
 from tributary.operators.transform import TransformOperator
 from tributary.operators.wait_until_safe import WaitUntilSafeOperator
 from tributary.settings import load_dataset
+
+WAIT_S = 60
 
 
 class OutletEvent:
@@ -79,4 +85,11 @@ class Chain:
         return dict(self.step(PublishOperator(task_id="publish", staged_key=staged_key, **common)))
 
     def step(self, operator: Any) -> Any:
-        return operator.execute(self.context)
+        """Execute it; where it defers (somebody's transaction is open just then), do what the triggerer does and go on with its event."""
+        try:
+            return operator.execute(self.context)
+        except TaskDeferred as deferred:
+            path, arguments = deferred.trigger.serialize()
+            trigger = import_string(path)(**{**arguments, "poll_s": 0.1})
+            event = asyncio.run(asyncio.wait_for(anext(trigger.run()), WAIT_S))
+            return getattr(operator, deferred.method_name)(self.context, event.payload, **(deferred.kwargs or {}))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import MySQLdb
 import pytest
 
 from cli.stack.settings import Settings
@@ -38,6 +41,20 @@ def datasets(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def today() -> datetime:
     return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def test_a_run_waits_for_a_transaction_that_is_open(datasets: None, today: datetime, settings: Settings) -> None:
+    """The steps as these tests run them defer and go on, as on the live stack."""
+    from tests.integration.chain import Chain
+
+    day = {"start": (today - 40 * DAY).strftime("%Y-%m-%d"), "end": (today - 39 * DAY).strftime("%Y-%m-%d")}
+    with closing(MySQLdb.connect(**settings.mysql("shop_app"))) as writer, writer.cursor() as cursor, ThreadPoolExecutor(1) as pool:
+        cursor.execute("UPDATE page_events SET url = CONCAT(url, '?') ORDER BY event_id LIMIT 1")
+        run = pool.submit(Chain("again_page_events", conf=day).run)
+        time.sleep(2)
+        assert not run.done()
+        writer.rollback()
+        assert run.result(timeout=30)["rows"] > 0
 
 
 @pytest.mark.parametrize("table", list(EXPECTED))

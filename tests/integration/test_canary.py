@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +30,7 @@ from tests.integration.lake_reader import LakeReader
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 MAGIC = b"PAR1"
+BLOCK = 1 << 20
 COLUMNS = """
 columns:
   email: {mask: hash}
@@ -86,7 +86,7 @@ class TempWatch:
         if seen in self.looked_at:
             return
         self.looked_at.add(seen)
-        if any(contains(file, pattern) for pattern in self.patterns):
+        if contains(file, self.patterns):
             self.found.add(str(file))
 
 
@@ -161,24 +161,28 @@ def trigger(api: AirflowApi, leak: Leak, day: int) -> str:
     return str(answer.json()["dag_run_id"])
 
 
-def contains(file: Path, pattern: bytes) -> bool:
-    """Whether a file has the bytes, whatever its size."""
-    if not file.stat().st_size:
-        return False
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(pattern) >= 0
+def contains(file: Path, patterns: Sequence[bytes]) -> bool:
+    """Whether a file has one of the texts, whatever its size. Read and not mapped: its owner may cut it short meanwhile."""
+    overlap, rest = max(map(len, patterns)) - 1, b""
+    with file.open("rb") as opened:
+        while block := opened.read(BLOCK):
+            block = rest + block
+            if any(pattern in block for pattern in patterns):
+                return True
+            rest = block[-overlap:]
+    return False
 
 
 def files_with(settings: Settings, value: str) -> list[str]:
     """Files of the stack that have the value: logs of services and tasks, the broker's and Postgres' data. Not the source's own."""
-    own = settings.home / "data" / "mariadb"
+    own = {settings.data / "mariadb", settings.data / "mariadb-tmp"}
     found = []
     for folder, folders, names in os.walk(settings.home):
-        folders[:] = [each for each in folders if Path(folder) / each != own]
+        folders[:] = [each for each in folders if Path(folder) / each not in own]
         for name in names:
             file = Path(folder) / name
             with contextlib.suppress(OSError, ValueError):  # a socket, a pipe, a file that is gone by now
-                if file.is_file() and not file.is_symlink() and any(contains(file, trace) for trace in traces(value)):
+                if file.is_file() and not file.is_symlink() and contains(file, traces(value)):
                     found.append(str(file.relative_to(settings.home)))
     return found
 

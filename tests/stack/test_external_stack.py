@@ -87,7 +87,11 @@ def machine(authority: Authority, store: ObjectStore, tmp_path: Path, tmp_path_f
         )
         home = tmp_path / "home"
         source = login(server, "reader", PASSWORD, extra={"ssl": {"ca": str(authority.cert)}})
-        given = {"AIRFLOW_CONN_ERP": json.dumps(source), "AIRFLOW_CONN_LAKE": json.dumps(store.connection())}
+        given = {
+            "AIRFLOW_CONN_ERP": json.dumps(source),
+            "AIRFLOW_CONN_CRM": json.dumps(source),
+            "AIRFLOW_CONN_LAKE": json.dumps(store.connection()),
+        }
         env_file.ensure(home, {**given, "TRIBUTARY_SQL_DIR": str(tmp_path / "sql"), "WORKERS": "1", "WORKER_CONCURRENCY": "2"})
         machine = Machine(home)
         yield machine
@@ -122,6 +126,15 @@ def test_a_dataset_runs_from_your_database_into_your_bucket(machine: Machine, st
     assert rows[1]["email"] is None
     (people,) = machine.json("status")["datasets"]
     assert (people["dataset"], people["rows"], people["problem"]) == ("people", 2, "")
+
+    # ---- the first table of another source while all is up: its tasks have a pool to run in
+    added = machine.lake("add", "people.people", "--connection", "crm", "--name", "folk", "--mode", "snapshot")
+    assert added.returncode == 0, added.stderr
+    assert "made the Airflow pool source_crm" in added.stderr
+    until(lambda: "folk" in api.dag_ids(), 60, lambda: str(api.import_errors()))
+    api.unpause("folk")
+    api.succeed([("folk", api.trigger("folk"))])
+    assert machine.json("query", "SELECT count(*) AS n FROM folk") == [{"n": 2}]
 
     # ---- the demo would write into somebody's lake
     demo = machine.lake("demo")

@@ -9,3 +9,8 @@ DEFAULT_SLOTS = 8
 def pool_name(connection: str) -> str:
     """Name of the pool of an Airflow connection."""
     return f"source_{connection}"
+
+
+def described(connection: str) -> str:
+    """What people read beside it in the UI."""
+    return f"connections that extraction holds at {connection}"

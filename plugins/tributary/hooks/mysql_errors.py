@@ -11,7 +11,7 @@ from tributary.core.errors import SourceError, SourceUnavailable, TributaryError
 
 _LOGIN = "check login and password of the Airflow connection, and from which hosts the server lets this user in"
 _GRANT = "grant the user what the message names; SELECT on the table is all that extraction needs"
-_SLOW = "raise extract.statement_timeout_s in dataset.yaml, or read less at once with a smaller extract.rows_per_task"
+_SLOW = "raise extract.statement_timeout_s in dataset.yaml, or read less at once with a smaller extract.rows_per_chunk or mb_per_chunk"
 _TLS = "check `ssl` and `ssl_mode` in the Airflow connection's extra, and the certificates"
 
 # Words of libmariadb's TLS errors that the next try would hear again.

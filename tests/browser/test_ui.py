@@ -20,6 +20,11 @@ from tests.integration.lake_reader import LakeReader, instant
 pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.timeout(300)]
 
 DAY = timedelta(days=1)
+# What a person does with the corner of a box that can be resized, which lies within the dialog.
+DRAG_CORNER = """(dialog, [width, height]) => {
+  const box = [dialog, ...dialog.querySelectorAll("*")].find(element => getComputedStyle(element).resize === "both");
+  Object.assign(box.style, {width: `${width}px`, height: `${height}px`, maxWidth: "none", maxHeight: "none"});
+}"""
 
 
 def test_nobody_sees_anything_without_a_password(chromium: Browser, settings: Settings) -> None:
@@ -37,12 +42,16 @@ def test_the_list_shows_every_dag(page: Page, admin: AirflowApi, screenshots: Sc
     dag_ids = ["customers", "daily_sales", "order_items", "orders", "page_events", "payments_by_hand"]
     for dag_id in dag_ids:
         admin.unpause(dag_id)
-    until(lambda: all(admin.runs(dag_id) for dag_id in dag_ids), 180, lambda: f"runs: {[(one, len(admin.runs(one))) for one in dag_ids]}")
+
+    def states() -> dict[str, set[str]]:
+        return {dag_id: {run["state"] for run in admin.runs(dag_id)} for dag_id in dag_ids}
+
+    until(lambda: all(seen and not seen & {"queued", "running"} for seen in states().values()), 240, lambda: f"runs: {states()}")
     page.goto("/dags?tags=tributary")  # the test stack has a DAG of its own, too
     page.get_by_label("Show table view").click()
     for dag_id in dag_ids:
         expect(page.get_by_role("link", name=dag_id, exact=True).first).to_be_visible()
-    screenshots.take(page, "dags", ["6 Dags", *dag_ids], height=640)
+    screenshots.take(page, "dags", ["6 Dags", *dag_ids], height=700)
 
 
 def test_a_dag_explains_itself(page: Page, admin: AirflowApi, screenshots: Screenshots) -> None:
@@ -52,7 +61,8 @@ def test_a_dag_explains_itself(page: Page, admin: AirflowApi, screenshots: Scree
     for text in ("If it fails", "--to-date"):
         expect(dialog.get_by_text(text).first).to_be_visible()
     shown = ["One row per order of the shop", "A run reads", "Guarantee", "Healthy when", "One run over many days", "If it fails"]
-    screenshots.take(page, "dag-docs", shown, height=1600, only=dialog)
+    dialog.evaluate(DRAG_CORNER, [700, 460])
+    screenshots.take(page, "dag-docs", shown, only=dialog)
     page.keyboard.press("Escape")
 
 

@@ -11,11 +11,12 @@ import datetime as dt
 import fcntl
 import os
 import secrets
-import socket
 import string
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from cli import port_blocks
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -123,29 +124,15 @@ def read(path: Path) -> dict[str, str]:
     return values
 
 
-def _free_block() -> dict[str, int]:
-    """Neighbouring free ports, all below the range (32768 up) that outgoing connections take theirs from."""
-    for _ in range(200):
-        first = 20000 + 32 * secrets.randbelow(85)
-        ports = {name: first + offset for offset, name in enumerate(PORTS)}
-        ports["SEAWEEDFS_ADMIN_GRPC_PORT"] = ports["SEAWEEDFS_ADMIN_PORT"] + 10000
-        if all(_is_free(port) for port in ports.values()):
-            return ports
-    raise EnvFileError("No block of free ports between 20000 and 22720: close programs that listen there and try again.")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
 def _default_ports(home: Path) -> dict[str, int]:
-    return PORTS if home.resolve() == (REPOSITORY / ".lake").resolve() else _free_block()
+    if home.resolve() == (REPOSITORY / ".lake").resolve():
+        return PORTS
+    try:
+        first = port_blocks.take()
+    except LookupError as error:
+        raise EnvFileError(str(error)) from error
+    ports = {name: first + offset for offset, name in enumerate(PORTS)}
+    return ports | {"SEAWEEDFS_ADMIN_GRPC_PORT": ports["SEAWEEDFS_ADMIN_PORT"] + 10000}
 
 
 def ensure(home: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:

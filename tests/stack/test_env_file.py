@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import multiprocessing
 import re
+import shutil
 import stat
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from cli import env_file
+from cli import env_file, port_blocks
 from cli.stack.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +38,36 @@ def test_second_start_keeps_every_value_and_lines_of_your_own(tmp_path: Path) ->
 def test_two_homes_share_neither_secret_nor_port(tmp_path: Path) -> None:
     one, other = env_file.ensure(tmp_path / "one"), env_file.ensure(tmp_path / "other")
     assert not {one[key] for key in env_file.SECRETS} & {other[key] for key in env_file.SECRETS}
-    # The second block is drawn at random: equal ones are possible but one in 85.
-    assert len({one[key] for key in env_file.PORTS}) == len(env_file.PORTS)
+    assert len({values[key] for values in (one, other) for key in env_file.PORTS}) == 2 * len(env_file.PORTS)
+
+
+def test_homes_that_are_made_at_once_share_no_port(tmp_path: Path) -> None:
+    """Nobody listens yet. With a probe alone, two of twelve would have the same block more often than not."""
+    with ProcessPoolExecutor(6, mp_context=multiprocessing.get_context("spawn")) as pool:
+        made = list(pool.map(env_file.ensure, [tmp_path / str(number) for number in range(12)]))
+    assert len({values["AIRFLOW_PORT"] for values in made}) == 12
+
+
+def test_when_all_blocks_are_given_the_oldest_is_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(port_blocks, "BLOCKS", 3)
+    monkeypatch.setattr(port_blocks, "_is_free", lambda _: True)
+    given = [port_blocks.take() for _ in range(5)]
+    assert len(set(given[:3])) == 3
+    assert given[3:] == given[:2]
+    monkeypatch.setattr(port_blocks, "_is_free", lambda _: False)
+    with pytest.raises(env_file.EnvFileError, match="no block of free ports"):
+        env_file.ensure(tmp_path / "home")
+
+
+def test_lake_env_needs_nothing_but_a_python(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "lake", tmp_path)
+    shutil.copytree(ROOT / "cli", tmp_path / "cli", ignore=shutil.ignore_patterns("__pycache__"))
+    bare = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run([tmp_path / "lake", "env"], cwd="/", env=bare, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(env_file.KEYS) <= set(env_file.read(tmp_path / ".lake" / ".env"))
+    assert (tmp_path / ".env").resolve() == tmp_path / ".lake" / ".env"
 
 
 def test_two_starts_at_once_agree(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cli.certified import certified
 from cli.console import CommandError
-from cli.gaps import certified
 from tributary.core.bisect import Bisect, Differing, Totals
 from tributary.core.comparison import Comparison, comparison
 from tributary.core.findings import Finding, detailed, differences, judged, paired, to_repair

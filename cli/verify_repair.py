@@ -25,27 +25,23 @@ def repair(settings: Settings, contract: Contract, report: Report, *, allow_shri
     :raises CommandError: where there is no window that a run could repair, the DAG is paused, or a run failed; says what to do.
     """
     wanted = confs(contract, report, allow_shrink=allow_shrink)
-    since = datetime.now(UTC)
+    since, dag_id = datetime.now(UTC), contract.dag_id
     with AirflowApi(settings) as api:
-        if api.is_paused(contract.dataset):
-            raise CommandError(
-                f"the DAG {contract.dataset} is paused, and its runs would wait for ever: ./lake airflow dags unpause {contract.dataset}"
-            )
+        if api.is_paused(dag_id):
+            raise CommandError(f"the DAG {dag_id} is paused, and its runs would wait for ever: ./lake airflow dags unpause {dag_id}")
         runs = [f"verify__{since:%Y-%m-%dT%H-%M-%S}__{number}" for number in range(1, len(wanted) + 1)]
         for run_id, conf in zip(runs, wanted, strict=True):
-            api.trigger(contract.dataset, run_id, conf)
-            note(f"{contract.dataset}: run {run_id} reads {conf.get('start', 'the whole table')} {conf.get('end', '')}".rstrip())
+            api.trigger(dag_id, run_id, conf)
+            note(f"{dag_id}: run {run_id} reads {conf.get('start', 'the whole table')} {conf.get('end', '')}".rstrip())
         waiting = list(runs)
         while waiting:
             Event().wait(POLL_SECONDS)
-            waiting = [run_id for run_id in waiting if api.run_state(contract.dataset, run_id) not in _ENDED]
-        failed = [run_id for run_id in runs if api.run_state(contract.dataset, run_id) == "failed"]
+            waiting = [run_id for run_id in waiting if api.run_state(dag_id, run_id) not in _ENDED]
+        failed = [run_id for run_id in runs if api.run_state(dag_id, run_id) == "failed"]
         if failed:
-            failure = api.first_failure([contract.dataset], since=since.isoformat())
+            failure = api.first_failure([dag_id], since=since.isoformat())
             log = "\n".join(failure.log) if failure else "see the UI"
-            raise CommandError(
-                f"{contract.dataset}: run {failed[0]} failed, and {len(runs) - len(failed)} of {len(runs)} ended well:\n{log}"
-            )
+            raise CommandError(f"{dag_id}: run {failed[0]} failed, and {len(runs) - len(failed)} of {len(runs)} ended well:\n{log}")
 
 
 def confs(contract: Contract, report: Report, *, allow_shrink: bool) -> list[dict[str, object]]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cli import gaps
-from cli.gaps import DatasetStatus, datasets, show, whole_days
+from cli.certified import whole_days
+from cli.gaps import DatasetStatus, datasets, show
 from tests.cli.conftest import Command, write
 from tests.lake_support import Lake, contract, days
 from tributary.core.contract import Contract
@@ -27,11 +28,11 @@ def test_a_day_counts_only_where_it_is_covered_whole() -> None:
 
 def test_gaps_come_with_the_command_that_loads_them(capsys: pytest.CaptureFixture[str]) -> None:
     missing = tuple(date(2026, 1, day) for day in range(2, 9))
-    show([DatasetStatus("orders", "merge", date(2026, 1, 1), date(2026, 1, 9), 2, 10, None, missing)])
+    show([DatasetStatus("orders", "merge", date(2026, 1, 1), date(2026, 1, 9), 2, 10, None, missing, dag_id="orders_by_hand")])
     printed = capsys.readouterr()
     assert "orders: 7 days without certificate: 2026-01-02" in printed.err
     assert "and 2 more" in printed.err
-    assert "--from-date 2026-01-02 --to-date 2026-01-08" in printed.err
+    assert "--dag-id orders_by_hand --from-date 2026-01-02 --to-date 2026-01-08" in printed.err
     assert printed.out.splitlines()[2].split()[-1] == "7"
 
 
@@ -40,7 +41,7 @@ def test_gaps_come_with_the_command_that_loads_them(capsys: pytest.CaptureFixtur
 def test_status_names_the_days_between_certificates(hook: LakeHook, folder: Path, fmt: str) -> None:
     dataset = Lake(hook, contract("append", fmt))
     name = write(folder, dataset)
-    assert datasets() == [DatasetStatus(name, "append")]
+    assert datasets() == [DatasetStatus(name, "append", dag_id=name)]
     for window in (days(2, 4), days(6, 7)):
         dataset.publish(window, dataset.append_rows(window.start.day, 3), 1)
         _certify(hook, dataset, window)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Literal
 
 from tributary.core.canonical import COLUMN_DIGITS
+from tributary.core.key_range import Bound
 from tributary.core.window import Window, union
 
 Kind = Literal["missing", "extra", "changed", "since"]
@@ -103,15 +103,15 @@ def detailed(finding: Finding, source: RowFacts | None, lake: Iterable[RowFacts]
     return replace(finding, source=mine, lake=theirs)
 
 
-def judged(finding: Finding, source: RowFacts | None, lake: Sequence[RowFacts], certified: Iterable[Window]) -> Finding:
+def judged(finding: Finding, source: RowFacts | None, lake: Sequence[RowFacts], certified: Iterable[Bound]) -> Finding:
     """A finding, after both sides were asked for the key outside the compared range.
 
     :param source: what the source has under the key, wherever its cursor stands now.
     :param lake: all that the lake has under the key.
-    :param certified: the windows that the lake is to hold.
+    :param certified: the cursor's ranges of the windows that the lake is to hold.
     """
     mine = finding.source or source
-    if mine and mine.cursor and not _inside(mine.cursor, certified):
+    if mine and mine.cursor and not any(bound.holds(mine.cursor) for bound in certified):
         return Finding("since", finding.key, mine, finding.lake)
     if finding.kind == "missing" and lake:
         return Finding("changed", finding.key, mine, lake[0])
@@ -121,27 +121,13 @@ def judged(finding: Finding, source: RowFacts | None, lake: Sequence[RowFacts], 
     return finding
 
 
-def _inside(cursor: str, windows: Iterable[Window]) -> bool:
-    at = moment(cursor)
-    return at is not None and any(window.start <= at < window.end for window in windows)
-
-
-def moment(cursor: str) -> datetime | None:
-    """The instant behind a cursor's canonical text; None for a zero or partial date."""
-    try:
-        return datetime.fromisoformat(cursor).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def to_repair(findings: Iterable[Finding], units: Sequence[Window], unlisted: Iterable[Window], *, replaces: bool) -> list[Window]:
+def to_repair(findings: Iterable[Finding], units: Mapping[Window, Bound], unlisted: Iterable[Window], *, replaces: bool) -> list[Window]:
     """The windows that a run has to read again, neighbours joined, oldest first.
 
-    :param units: windows that were compared.
+    :param units: windows that were compared, each with its range of the cursor.
     :param unlisted: those that differ and whose rows were not listed.
     :param replaces: whether a run replaces all of its window (append); a merge puts rows in where the source has them now, and takes
-        none away, so that rows that only the lake has give nothing to repair.
+        none away but those that the source flags, so that other rows that only the lake has give nothing to repair.
     """
     cursors = [row.cursor for f in findings if f.kind != "since" for row in (f.source, f.lake if replaces else None) if row and row.cursor]
-    moments = [at for at in map(moment, cursors) if at]
-    return union({unit for unit in units for at in moments if unit.start <= at < unit.end} | set(unlisted))
+    return union({unit for unit, bound in units.items() for cursor in cursors if bound.holds(cursor)} | set(unlisted))

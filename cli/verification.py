@@ -14,6 +14,7 @@ from cli.certified import certified
 from cli.console import CommandError
 from tributary.core.bisect import Bisect, Differing, Totals
 from tributary.core.comparison import Comparison, comparison
+from tributary.core.errors import SchemaChanged, SourceError, SourceUnavailable
 from tributary.core.findings import Finding, detailed, differences, judged, paired, to_repair
 from tributary.core.key_range import Bound, KeyRange
 from tributary.core.select import Query, bound, cursor_zone, quote_ident, quote_table
@@ -24,6 +25,7 @@ from tributary.hooks.lake_rows import LakeRows
 from tributary.hooks.lake_sql import day_of
 from tributary.hooks.lake_version import LakeVersion, pinned, refuse_moved
 from tributary.hooks.mysql_arrow import MySqlArrowHook
+from tributary.hooks.mysql_errors import TABLE_ALTERED, code_of
 from tributary.hooks.schema_history import SchemaHistory
 from tributary.hooks.source_rows import SourceRows
 from tributary.hooks.transform_columns import transform_columns
@@ -106,6 +108,7 @@ class Verification:
         """Compare.
 
         :raises CommandError: where nothing of it was published.
+        :raises SchemaChanged: where the source's table is altered after its columns were read.
         :raises ContractError, SourceError, SourceUnavailable, LakeError, LakeUnavailable: where a side cannot be read or compared.
         """
         started = time.monotonic()
@@ -120,6 +123,7 @@ class Verification:
         # A column that became narrower is compared as the wider type that its lake column has kept.
         table = SchemaHistory(self._hook, contract).change_to(live).table
         with self._hook.duckdb() as duckdb, self._hook.errors("read", contract.dataset), self._source.snapshot() as snapshot:
+            self._refuse_altered(snapshot, Query(live, live.columns))
             types = _types(duckdb, version.scan)
             compared = comparison(contract, table, types, transform_columns(duckdb, contract.dataset, self._transform_sql, table))
             report = Report(contract.dataset, contract.mode, table.name, version.name, snapshot.position.read_at, compared, contract.zone)
@@ -128,6 +132,26 @@ class Verification:
         refuse_moved(self._hook, contract, version)
         report.seconds = time.monotonic() - started
         return report
+
+    def _refuse_altered(self, snapshot: Snapshot, query: Query) -> None:
+        """The snapshot's first statement: its lock holds off every ALTER TABLE until the end."""
+        try:
+            lines = snapshot.alterations(query)
+            if not lines:
+                # MySQL lists a column that was dropped since the snapshot was opened, and does not read it.
+                columns = ", ".join(quote_ident(column.name) for column in query.columns)
+                table = quote_table(query.table.schema_name, query.table.table_name)
+                snapshot.ask(f"SELECT {columns} FROM {table} LIMIT 0", doing=f"read {query.table.name}")  # noqa: S608 (quoted)
+        except (SourceError, SourceUnavailable) as error:
+            if code_of(error) not in TABLE_ALTERED:
+                raise
+            lines = f"  {error.__cause__}"
+        if lines:
+            name = self._contract.dataset
+            raise SchemaChanged(
+                f"{query.table.name} was altered after its columns were read; nothing was compared.\n{lines}\n"
+                f"Run ./lake verify {name} again; what the change means for the lake: ./lake accept {name} --dry-run"
+            )
 
     def _compare(self, report: Report, duckdb: DuckDBPyConnection, version: LakeVersion, snapshot: Snapshot, compared: Comparison) -> None:
         self._report, self._hashed, self._done = report, 0, ""

@@ -140,7 +140,7 @@ def _print(report: Report, as_json: bool) -> None:
 def _changed(report: Report) -> str:
     if report.mode == "snapshot":
         return "cannot be told: a snapshot has no cursor"
-    return f"{report.changed_since:,} rows, which the next run brings" if report.changed_since else "none"
+    return f"{report.changed_since:,} rows, which the next run brings or removes" if report.changed_since else "none"
 
 
 def _row(report: Report, finding: Finding) -> tuple[str, ...]:

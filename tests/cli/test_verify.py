@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cli.stack.settings import Settings
+from cli.verification import Verification
 from tests.cli.conftest import Command, write
 from tests.cli.wide_table import COLUMNS, DAYS, make, planted
 from tests.lake_support import Lake, contract, days
@@ -19,6 +20,7 @@ from tests.source_database import SourceDatabase, source_database
 from tributary.core import canonical
 from tributary.core.bisect import LIST_ROWS, Bisect, Side
 from tributary.core.contract_fields import ColumnPolicy
+from tributary.core.findings import Finding
 from tributary.core.key_range import KeyRange
 from tributary.hooks.lake import LakeHook
 
@@ -207,7 +209,76 @@ def test_what_changed_after_the_certificate_is_told_apart(
 
 
 @pytest.mark.services
-@pytest.mark.parametrize(("kind", "mark"), [("DATETIME NULL", "'2026-01-02'"), ("TINYINT NOT NULL DEFAULT 0", "1")], ids=["time", "number"])
+def test_a_verifier_that_cannot_tell_what_changed_since_calls_it_an_error(
+    lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control of the test above: neither what has a newer cursor is left out, nor what differs is judged."""
+    name = write(datasets, load(hook, contract_of(source, small, "merge", key=["part", "id"]), days(1, 6)))
+    source.run("UPDATE small SET v = 'newer', updated_at = '2026-01-09' WHERE id IN (10, 2000, 3000)")
+    assert verified(lake, name)[0] == 0
+    monkeypatch.setattr(Verification, "_leave_out_changed", lambda *_: None)
+    code, report = verified(lake, name)  # each of the two is enough by itself
+    assert (code, report["changed_since"]) == (0, 3)
+    monkeypatch.setattr("cli.verification.judged", lambda finding, *_: finding)
+    code, report = verified(lake, name)
+    assert (code, ids(report)) == (1, [("extra", "10"), ("extra", "2000"), ("extra", "3000")])
+
+
+@pytest.mark.services
+def test_a_verifier_that_forgives_too_much_misses_what_was_planted(
+    lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control the other way: every difference is said to have come since."""
+    name = write(datasets, load(hook, contract_of(source, small, "merge", key=["part", "id"]), days(1, 6)))
+    source.run("UPDATE small SET v = 'lost', updated_at = updated_at WHERE id = 11")
+    assert verified(lake, name)[0] == 1
+    monkeypatch.setattr("cli.verification.judged", lambda found, *_: Finding("since", found.key, found.source, found.lake))
+    code, report = verified(lake, name)
+    assert (code, report["changed_since"], report["differences"]) == (0, 1, [])
+
+
+FLAGS = pytest.mark.parametrize(
+    ("kind", "mark"), [("DATETIME NULL", "'2026-01-02'"), ("TINYINT NOT NULL DEFAULT 0", "1")], ids=["time", "number"]
+)
+
+
+@pytest.mark.services
+@FLAGS
+def test_rows_that_are_flagged_after_the_certificate_are_told_apart(
+    lake: Command,
+    hook: LakeHook,
+    datasets: Path,
+    source: SourceDatabase,
+    small: str,
+    kind: str,
+    mark: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tributary.hooks.source_rows.PAGE_ROWS", 2)
+    source.run(f"ALTER TABLE small ADD gone {kind}")
+    flagged = contract_of(source, small, "merge", key=["part", "id"], deletes={"column": "gone"})
+    dataset = load(hook, flagged, days(1, 6))
+    name = write(datasets, dataset)
+    # Five deletions that the next run brings, each at a moment of its own.
+    source.run(f"UPDATE small SET gone = {mark}, updated_at = '2026-01-09' + INTERVAL id SECOND WHERE id IN (10, 20, 30, 2000, 3000)")
+    code, report = verified(lake, name)
+    assert (code, report["differences"], report["changed_since"], report["notes"]) == (0, [], 5, [])
+    assert "5 rows, which the next run brings or removes" in lake("verify", name).stdout
+    # Asked about the day of one of them alone.
+    code, report = verified(lake, name, "--from", "2026-01-02", "--to", "2026-01-03")
+    assert (code, report["differences"], report["changed_since"]) == (0, [], 1)
+    # One that a certified window has: its run should have removed the row, and does.
+    source.run(f"UPDATE small SET gone = {mark}, updated_at = '2026-01-05 12:00' WHERE id = 11")
+    code, report = verified(lake, name)
+    assert (code, ids(report), report["differences"][0]["columns"]) == (1, [("extra", "11")], [])
+    assert [(window["start"][:10], window["end"][:10]) for window in report["to_repair"]] == [("2026-01-05", "2026-01-06")]
+    load(hook, dataset.contract, days(5, 6))
+    code, report = verified(lake, name)
+    assert (code, report["differences"], report["changed_since"]) == (0, [], 5)
+
+
+@pytest.mark.services
+@FLAGS
 def test_rows_that_a_flag_deletes_are_expected_in_the_source_alone(
     lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, kind: str, mark: str
 ) -> None:

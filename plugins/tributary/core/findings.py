@@ -22,6 +22,7 @@ class RowFacts:
     digest: str  # of the whole row
     cursor: str | None = None  # canonical text
     columns: str = ""  # digests of its columns, `COLUMN_DIGITS` each, where they were asked for
+    flagged: bool = False  # deleted at the source by its flag (`deletes.column`): the lake should not have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Finding:
     lake: RowFacts | None
 
     def columns(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Which of the compared columns differ; none where a side has no row, or was not asked for its columns."""
-        if not (self.source and self.lake and self.source.columns and self.lake.columns):
+        """Which of the compared columns of a changed row differ; none where a side was not asked for its columns."""
+        if not (self.kind == "changed" and self.source and self.lake and self.source.columns and self.lake.columns):
             return ()
         pairs = zip(_pieces(self.source.columns), _pieces(self.lake.columns), strict=True)
         return tuple(name for name, (mine, theirs) in zip(names, pairs, strict=True) if mine != theirs)
@@ -106,7 +107,7 @@ def detailed(finding: Finding, source: RowFacts | None, lake: Iterable[RowFacts]
 def judged(finding: Finding, source: RowFacts | None, lake: Sequence[RowFacts], certified: Iterable[Bound]) -> Finding:
     """A finding, after both sides were asked for the key outside the compared range.
 
-    :param source: what the source has under the key, wherever its cursor stands now.
+    :param source: what the source has under the key, wherever its cursor stands now, flagged as deleted or not.
     :param lake: all that the lake has under the key.
     :param certified: the cursor's ranges of the windows that the lake is to hold.
     """
@@ -115,6 +116,9 @@ def judged(finding: Finding, source: RowFacts | None, lake: Sequence[RowFacts], 
         return Finding("since", finding.key, mine, finding.lake)
     if finding.kind == "missing" and lake:
         return Finding("changed", finding.key, mine, lake[0])
+    if finding.kind == "extra" and source and source.flagged:
+        # The run of its window should have removed the lake's row, and does so when it is run again.
+        return replace(finding, source=source)
     # Beside the row that the source has, the lake may hold a second one under its key: that one is extra.
     if finding.kind == "extra" and source and len(lake) <= 1:
         return Finding("changed", finding.key, source, finding.lake)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from tests.loaded_lake import contract_of, load
 from tests.source_database import SourceDatabase, source_database
 from tributary.core import canonical
 from tributary.core.bisect import LIST_ROWS, Bisect, Side
+from tributary.core.contract import Contract
 from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.findings import Finding
 from tributary.core.key_range import KeyRange
+from tributary.core.run_window import run_window
 from tributary.hooks.lake import LakeHook
+from tributary.pipeline import window_params
 
 # Some minutes and gigabytes with 5,000,000: LAKE_VERIFY_ROWS=5000000 ./lake test -- tests/cli/test_verify.py -k 'planted and every'
 ROWS = int(os.environ.get("LAKE_VERIFY_ROWS", "100000"))
@@ -353,8 +357,92 @@ def test_people_see_the_keys_and_what_to_do(lake: Command, hook: LakeHook, datas
     result = lake("verify", name)
     assert result.exit_code == 1
     assert "another value  part=" in result.stdout
-    assert "To read again: [2026-01-01, 2026-01-02)" in result.stderr
+    assert "To read again, days of UTC, end exclusive: 2026-01-01 to 2026-01-02; --repair does it." in result.stderr
     assert "Not compared" not in result.stderr
+
+
+# ---- repair, by runs that this process does --------------------------------------------------------------------------------
+
+
+class Runs:
+    """In place of Airflow's API: a run that is triggered loads its window, and has ended when `trigger` returns."""
+
+    def __init__(self, hook: LakeHook, loaded: Contract) -> None:
+        self.hook, self.loaded = hook, loaded
+        self.started: list[dict[str, Any]] = []
+        self.ended: set[str] = set()
+
+    def __call__(self, _: Settings) -> Runs:
+        return self
+
+    def __enter__(self) -> Runs:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def is_paused(self, dag_id: str) -> bool:
+        assert dag_id == self.loaded.dag_id
+        return False
+
+    def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+        assert dag_id == self.loaded.dag_id
+        self.started.append(conf)
+        for name, value in conf.items():
+            window_params()[name].resolve(value)
+        load(self.hook, self.loaded, run_window(self.loaded, run_type="manual", conf=conf, interval=(None, None), now=datetime.now(UTC)))
+        self.ended.add(run_id)
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        return "success" if dag_id == self.loaded.dag_id and run_id in self.ended else "running"
+
+
+DIFFERING = [{"start": "2026-01-02", "end": "2026-01-03"}, {"start": "2026-01-04", "end": "2026-01-05"}]
+
+
+@pytest.fixture(params=["append", "merge"])
+def differing(
+    request: pytest.FixtureRequest, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, monkeypatch: pytest.MonkeyPatch
+) -> Runs:
+    """Three days of Berlin, that differ in the first minutes of the first one and the last of the third; loaded by a DAG of our own."""
+    made = contract_of(
+        source, small, request.param, key=["part", "id"], timezone="Europe/Berlin", dag="by_hand",
+        cursor={"column": "created_at" if request.param == "append" else "updated_at"},
+    )  # fmt: skip
+    berlin = run_window(
+        made, run_type="manual", conf={"start": "2026-01-02", "end": "2026-01-05"}, interval=(None, None), now=datetime.now(UTC)
+    )
+    write(datasets, load(hook, made, berlin))
+    # 23:05 UTC of the day before, and 22:55 UTC of the day itself.
+    source.run(f"UPDATE small SET v = 'x', updated_at = updated_at WHERE id IN ({23 * 60 + 5}, {3 * 1440 + 22 * 60 + 55})")
+    runs = Runs(hook, made)
+    monkeypatch.setattr("cli.verify_repair.AirflowApi", runs)
+    monkeypatch.setattr("cli.verify_repair.POLL_SECONDS", 0.01)
+    return runs
+
+
+@pytest.mark.services
+def test_a_repair_reads_the_days_that_differ_and_no_other(lake: Command, differing: Runs) -> None:
+    name = differing.loaded.dataset
+    assert verified(lake, name)[0] == 1
+    code, report = verified(lake, name, "--repair")
+    assert (code, report["equal"]) == (0, True)
+    assert differing.started == DIFFERING
+
+
+@pytest.mark.services
+def test_a_repair_that_reads_too_little_or_too_much_is_seen(lake: Command, differing: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control of the test above."""
+    name = differing.loaded.dataset
+    monkeypatch.setattr("cli.verification.to_repair", lambda _, units, *__, **___: list(units)[:1])
+    code, report = verified(lake, name, "--repair")
+    assert (code, report["equal"], len(report["differences"])) == (1, False, 1)
+    assert differing.started == DIFFERING[:1]
+    differing.started.clear()
+    monkeypatch.setattr("cli.verification.to_repair", lambda _, units, *__, **___: list(units))
+    code, report = verified(lake, name, "--repair")
+    assert (code, report["equal"]) == (0, True)
+    assert differing.started != DIFFERING
+    assert differing.started == [{"start": "2026-01-02", "end": "2026-01-05"}]
 
 
 # ---- what cannot be asked -----------------------------------------------------------------------------------------------

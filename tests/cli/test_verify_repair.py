@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 
 from cli.console import CommandError
 from cli.verification import Report
 from cli.verify_repair import confs
 from tests.lake_support import contract, days
 from tributary.core.comparison import Comparison
+from tributary.core.contract import Contract
+from tributary.core.errors import WindowError
 from tributary.core.findings import Finding, RowFacts
+from tributary.core.run_window import run_days, run_window
 from tributary.core.source_table import SourceTable
+from tributary.core.window import Window, midnight
+from tributary.pipeline import window_params
 
 EXTRA = Finding("extra", "1", None, RowFacts("1", "d"))
+FLAGGED = Finding("extra", "2", RowFacts("2", "d", flagged=True), RowFacts("2", "d"))
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def report(mode: str, *findings: Finding, repair: Any = ()) -> Report:
@@ -28,20 +36,22 @@ def report(mode: str, *findings: Finding, repair: Any = ()) -> Report:
 
 def test_a_run_for_each_window_with_its_exclusive_end() -> None:
     windows = [days(1, 3), days(5, 6)]
-    found = confs(contract("append"), report("append", repair=windows), allow_shrink=False)
+    found = confs(contract("append"), report("append", repair=windows), allow_shrink=False, now=NOW)
     assert found == [{"start": "2026-01-01", "end": "2026-01-03"}, {"start": "2026-01-05", "end": "2026-01-06"}]
 
 
 def test_shrinking_is_allowed_only_where_it_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     once = report("append", EXTRA, repair=[days(1, 2)])
-    assert confs(contract("append"), once, allow_shrink=False) == [{"start": "2026-01-01", "end": "2026-01-02"}]
+    assert confs(contract("append"), once, allow_shrink=False, now=NOW) == [{"start": "2026-01-01", "end": "2026-01-02"}]
     assert "1 rows are only in the lake; a run that brings fewer rows is stopped by max_shrink" in capsys.readouterr().err
-    assert confs(contract("append"), once, allow_shrink=True) == [{"start": "2026-01-01", "end": "2026-01-02", "allow_shrink": True}]
+    assert confs(contract("append"), once, allow_shrink=True, now=NOW) == [
+        {"start": "2026-01-01", "end": "2026-01-02", "allow_shrink": True}
+    ]
 
 
 def test_a_merge_says_that_it_takes_no_row_away(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CommandError, match="in no window that a run would write again; nothing was started"):
-        confs(contract("merge"), report("merge", EXTRA), allow_shrink=False)
+        confs(contract("merge"), report("merge", EXTRA), allow_shrink=False, now=NOW)
     assert "A merge never takes rows away" in capsys.readouterr().err
 
 
@@ -140,4 +150,4 @@ def test_what_an_error_tells_to_give_instead_the_form_takes() -> None:
 
 
 def test_a_snapshot_is_read_whole() -> None:
-    assert confs(contract("snapshot"), report("snapshot", EXTRA), allow_shrink=False) == [{}]
+    assert confs(contract("snapshot"), report("snapshot", EXTRA), allow_shrink=False, now=NOW) == [{}]

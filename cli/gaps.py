@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from cli.certified import certified, whole_days
 from cli.console import note, table
@@ -32,6 +33,7 @@ class DatasetStatus:
     gaps: tuple[date, ...] = ()  # days since the contract's start without certificate
     problem: str = ""  # why there is nothing to say
     dag_id: str = ""  # whose runs load it
+    timezone: str = "UTC"  # of its days
 
 
 def datasets(*, count_rows: bool = True) -> list[DatasetStatus]:
@@ -74,10 +76,14 @@ def show(statuses: Sequence[DatasetStatus]) -> None:
 
 
 def how_to_fill(status: DatasetStatus) -> str:
-    """The command that loads the gaps of a dataset."""
+    """The command that loads the gaps of a dataset. Airflow takes a bare day for midnight in UTC; days of other zones are instants."""
+    from tributary.core.window import midnight
+    from tributary.core.window import show as shown
+
+    first, last = (shown(midnight(day, ZoneInfo(status.timezone))) for day in (status.gaps[0], status.gaps[-1]))
     return (
         f"Load them: ./lake airflow backfill create --dag-id {status.dag_id} "
-        f"--from-date {status.gaps[0]} --to-date {status.gaps[-1]} --reprocess-behavior failed"
+        f"--from-date {first} --to-date {last} --reprocess-behavior failed"
     )
 
 
@@ -99,7 +105,7 @@ def _status(contract: Contract, count_rows: bool) -> DatasetStatus:
     hook = LakeHook(contract.lake.connection)
     certificates = list(certified(hook, contract))
     if not certificates:
-        return DatasetStatus(contract.dataset, contract.mode, dag_id=contract.dag_id)
+        return DatasetStatus(contract.dataset, contract.mode, dag_id=contract.dag_id, timezone=contract.timezone)
     windows = [one.window for one in certificates]
     first, until = min(window.start for window in windows), max(window.end for window in windows)
     return DatasetStatus(
@@ -113,6 +119,7 @@ def _status(contract: Contract, count_rows: bool) -> DatasetStatus:
         # A snapshot of a day that is over cannot be taken any more, so its absence is no gap that anybody could fill.
         gaps=() if contract.mode == "snapshot" else tuple(gaps(windows, start=contract.start_at, zone=contract.zone)),
         dag_id=contract.dag_id,
+        timezone=contract.timezone,
     )
 
 

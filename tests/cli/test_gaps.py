@@ -6,12 +6,17 @@ import json
 import os
 from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from airflow.cli.cli_config import parsedate
+from airflow.sdk import CronDataIntervalTimetable
+from airflow.serialization.encoders import coerce_to_core_timetable
+from airflow.timetables.base import TimeRestriction
 
 from cli import gaps
 from cli.certified import whole_days
-from cli.gaps import DatasetStatus, datasets, show
+from cli.gaps import DatasetStatus, datasets, how_to_fill, show
 from tests.cli.conftest import Command, write
 from tests.lake_support import Lake, contract, days
 from tributary.core.contract import Contract
@@ -34,6 +39,32 @@ def test_gaps_come_with_the_command_that_loads_them(capsys: pytest.CaptureFixtur
     assert "and 2 more" in printed.err
     assert "--dag-id orders_by_hand --from-date 2026-01-02 --to-date 2026-01-08" in printed.err
     assert printed.out.splitlines()[2].split()[-1] == "7"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"])
+@pytest.mark.parametrize("month", [1, 3, 10, 11])
+def test_the_command_loads_exactly_the_gaps_in_any_zone(zone: str, month: int) -> None:
+    """As Airflow makes the runs of a backfill, also around days of 23 and of 25 hours."""
+    missing = tuple(date(2026, month, day) for day in range(1, 30))
+    command = how_to_fill(DatasetStatus("orders", "merge", gaps=missing, dag_id="orders", timezone=zone))
+    assert runs_of(command, zone) == list(missing)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+def test_bare_days_would_leave_one_out(zone: str) -> None:
+    """Negative control of the test above."""
+    assert len(runs_of("--from-date 2026-01-02 --to-date 2026-01-08", zone)) == 6
+
+
+def runs_of(command: str, zone: str) -> list[date]:
+    """The days of the runs that Airflow makes for the backfill."""
+    words = command.split()
+    first, last = (parsedate(words[words.index(option) + 1]) for option in ("--from-date", "--to-date"))
+    timetable = coerce_to_core_timetable(CronDataIntervalTimetable("0 0 * * *", timezone=zone))
+    info, found = None, []
+    while info := timetable.next_dagrun_info_v2(last_dagrun_info=info, restriction=TimeRestriction(first, last, catchup=True)):
+        found.append(info.data_interval.start.astimezone(ZoneInfo(zone)).date())
+    return found
 
 
 @pytest.mark.services

@@ -41,7 +41,7 @@ def accept(
         [(c.name, str(c).partition(": ")[2], effect(change, c)) for c in change.changes],
     )
     if key:
-        note(f"accepted; clear the failed run's task 'plan', or start a new run: ./lake airflow dags trigger {dataset}")
+        note(f"accepted; clear the failed run's task 'plan', or start a new run: ./lake airflow dags trigger {change.contract.dag_id}")
     else:
         note(f"nothing was written; to accept: {change.command}")
 

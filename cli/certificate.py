@@ -45,7 +45,7 @@ def newest(contract: Contract, day: str | None) -> tuple[str, Certificate]:
     :param day: only of windows that hold it.
     :raises CommandError: where there is none.
     """
-    from cli.gaps import certified
+    from cli.certified import certified
     from tributary.core.certificate import Certificate
     from tributary.core.window import parse_bound
     from tributary.hooks.lake import LakeHook

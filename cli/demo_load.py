@@ -126,7 +126,7 @@ class Loading:
         return not active and all(counts[name].get("success", 0) >= expected for name, expected in self._expected.items())
 
     def _refuse_gaps(self) -> None:
-        from cli.gaps import certified, whole_days
+        from cli.certified import certified, whole_days
         from tributary.hooks.lake import LakeHook
 
         for name in WINDOWED:

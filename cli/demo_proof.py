@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cli.certified import certified, whole_days
 from cli.console import table
 from cli.demo_load import MART, SNAPSHOT, WINDOWED
 from cli.demo_progress import Ledger
-from cli.gaps import certified, whole_days
 from cli.readable_tables import ReadableTable, create_views, readable_tables
 from tributary.core.select import Query, window_query
 from tributary.core.types import source_schema

@@ -101,7 +101,7 @@ def dag_index() -> str:
     for folder in folders(sql_dir()):
         contract = folder.load(os.environ)
         schedule = f"`{contract.schedule}` {contract.timezone}" if contract.schedule else "by hand"
-        name = contract.dataset if contract.dag == "generated" else f"{contract.dataset} (DAG written by hand)"
+        name = contract.dataset if contract.dag == "generated" else f"{contract.dataset} (its DAG: {contract.dag_id}, written by hand)"
         source = f"`{contract.source.table}` of `{contract.source.connection}`"
         cells = (name, contract.description, contract.mode, contract.format, schedule, source, contract.owner)
         lines.append(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in cells)} |")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
+from cli.certified import certified, whole_days
 from cli.console import note, table
 
 if TYPE_CHECKING:
     from tributary.core.contract import Contract
-    from tributary.core.window import Window
     from tributary.hooks.lake import LakeHook
 
 NAMED_GAPS = 5
@@ -31,6 +32,8 @@ class DatasetStatus:
     newest_publish: datetime | None = None
     gaps: tuple[date, ...] = ()  # days since the contract's start without certificate
     problem: str = ""  # why there is nothing to say
+    dag_id: str = ""  # whose runs load it
+    timezone: str = "UTC"  # of its days
 
 
 def datasets(*, count_rows: bool = True) -> list[DatasetStatus]:
@@ -73,10 +76,14 @@ def show(statuses: Sequence[DatasetStatus]) -> None:
 
 
 def how_to_fill(status: DatasetStatus) -> str:
-    """The command that loads the gaps of a dataset."""
+    """The command that loads the gaps of a dataset. Airflow takes a bare day for midnight in UTC; days of other zones are instants."""
+    from tributary.core.window import midnight
+    from tributary.core.window import show as shown
+
+    first, last = (shown(midnight(day, ZoneInfo(status.timezone))) for day in (status.gaps[0], status.gaps[-1]))
     return (
-        f"Load them: ./lake airflow backfill create --dag-id {status.dataset} "
-        f"--from-date {status.gaps[0]} --to-date {status.gaps[-1]} --reprocess-behavior failed"
+        f"Load them: ./lake airflow backfill create --dag-id {status.dag_id} "
+        f"--from-date {first} --to-date {last} --reprocess-behavior failed"
     )
 
 
@@ -98,7 +105,7 @@ def _status(contract: Contract, count_rows: bool) -> DatasetStatus:
     hook = LakeHook(contract.lake.connection)
     certificates = list(certified(hook, contract))
     if not certificates:
-        return DatasetStatus(contract.dataset, contract.mode)
+        return DatasetStatus(contract.dataset, contract.mode, dag_id=contract.dag_id, timezone=contract.timezone)
     windows = [one.window for one in certificates]
     first, until = min(window.start for window in windows), max(window.end for window in windows)
     return DatasetStatus(
@@ -111,42 +118,9 @@ def _status(contract: Contract, count_rows: bool) -> DatasetStatus:
         newest_publish=max(one.written_at for one in certificates),
         # A snapshot of a day that is over cannot be taken any more, so its absence is no gap that anybody could fill.
         gaps=() if contract.mode == "snapshot" else tuple(gaps(windows, start=contract.start_at, zone=contract.zone)),
+        dag_id=contract.dag_id,
+        timezone=contract.timezone,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Certified:
-    """A certificate as its object shows it, unread."""
-
-    window: Window
-    written_at: datetime  # the store's clock, UTC
-    key: str
-
-
-def certified(hook: LakeHook, contract: Contract) -> Iterator[Certified]:
-    """Every certificate, from the keys alone: a dataset of years has thousands."""
-    from tributary.core.keys import DatasetKeys
-    from tributary.core.window import Window
-
-    prefix = f"{DatasetKeys(contract.dataset, contract.lake.prefix).certificates}/"
-    with hook.errors("list", prefix):
-        for page in hook.client.get_paginator("list_objects_v2").paginate(Bucket=hook.bucket, Prefix=prefix):
-            for entry in page.get("Contents", ()):
-                label = entry["Key"].removeprefix(prefix).partition("/")[0]
-                yield Certified(Window.from_label(label), entry["LastModified"], entry["Key"])
-
-
-def whole_days(contract: Contract, windows: Sequence[Window]) -> set[date]:
-    """Days of the contract's zone that the windows cover whole."""
-    from tributary.core.window import Window, midnight, subtract
-
-    if not windows:
-        return set()
-    first = min(window.start for window in windows).astimezone(contract.zone).date()
-    last = (max(window.end for window in windows) - timedelta(microseconds=1)).astimezone(contract.zone).date()
-    span = Window(midnight(first, contract.zone), midnight(last + timedelta(days=1), contract.zone))
-    every = {day for day, _ in span.days(contract.zone)}
-    return every - {day for piece in subtract(span, windows) for day, _ in piece.days(contract.zone)}
 
 
 def _rows(hook: LakeHook, dataset: str) -> int | None:

@@ -6,16 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cli.certified import certified
 from cli.console import CommandError
-from cli.gaps import certified
 from tributary.core.bisect import Bisect, Differing, Totals
 from tributary.core.comparison import Comparison, comparison
+from tributary.core.errors import SchemaChanged, SourceError, SourceUnavailable
 from tributary.core.findings import Finding, detailed, differences, judged, paired, to_repair
 from tributary.core.key_range import Bound, KeyRange
-from tributary.core.select import bound
+from tributary.core.select import Query, bound, cursor_zone, quote_ident, quote_table
 from tributary.core.source_table import fit
 from tributary.core.window import Window, show, subtract, union
 from tributary.hooks.lake import LakeHook
@@ -23,11 +25,14 @@ from tributary.hooks.lake_rows import LakeRows
 from tributary.hooks.lake_sql import day_of
 from tributary.hooks.lake_version import LakeVersion, pinned, refuse_moved
 from tributary.hooks.mysql_arrow import MySqlArrowHook
+from tributary.hooks.mysql_errors import TABLE_ALTERED, code_of
 from tributary.hooks.schema_history import SchemaHistory
 from tributary.hooks.source_rows import SourceRows
 from tributary.hooks.transform_columns import transform_columns
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from duckdb import DuckDBPyConnection
 
     from tributary.core.contract import Contract
@@ -52,6 +57,7 @@ class Report:
     lake: str
     source_read_at: datetime
     compared: Comparison
+    zone: ZoneInfo  # of the contract: its days are what a run is given
     windows: list[Window] = field(default_factory=list)  # compared; none: the whole table
     uncertified: list[date] = field(default_factory=list)  # asked for, and not in the lake by any certificate
     source_rows: int = 0
@@ -102,6 +108,7 @@ class Verification:
         """Compare.
 
         :raises CommandError: where nothing of it was published.
+        :raises SchemaChanged: where the source's table is altered after its columns were read.
         :raises ContractError, SourceError, SourceUnavailable, LakeError, LakeUnavailable: where a side cannot be read or compared.
         """
         started = time.monotonic()
@@ -116,14 +123,35 @@ class Verification:
         # A column that became narrower is compared as the wider type that its lake column has kept.
         table = SchemaHistory(self._hook, contract).change_to(live).table
         with self._hook.duckdb() as duckdb, self._hook.errors("read", contract.dataset), self._source.snapshot() as snapshot:
+            self._refuse_altered(snapshot, Query(live, live.columns))
             types = _types(duckdb, version.scan)
             compared = comparison(contract, table, types, transform_columns(duckdb, contract.dataset, self._transform_sql, table))
-            report = Report(contract.dataset, contract.mode, table.name, version.name, snapshot.position.read_at, compared)
+            report = Report(contract.dataset, contract.mode, table.name, version.name, snapshot.position.read_at, compared, contract.zone)
             report.lake_bytes = version.size_bytes
             self._compare(report, duckdb, version, snapshot, compared)
         refuse_moved(self._hook, contract, version)
         report.seconds = time.monotonic() - started
         return report
+
+    def _refuse_altered(self, snapshot: Snapshot, query: Query) -> None:
+        """The snapshot's first statement: its lock holds off every ALTER TABLE until the end."""
+        try:
+            lines = snapshot.alterations(query)
+            if not lines:
+                # MySQL lists a column that was dropped since the snapshot was opened, and does not read it.
+                columns = ", ".join(quote_ident(column.name) for column in query.columns)
+                table = quote_table(query.table.schema_name, query.table.table_name)
+                snapshot.ask(f"SELECT {columns} FROM {table} LIMIT 0", doing=f"read {query.table.name}")  # noqa: S608 (quoted)
+        except (SourceError, SourceUnavailable) as error:
+            if code_of(error) not in TABLE_ALTERED:
+                raise
+            lines = f"  {error.__cause__}"
+        if lines:
+            name = self._contract.dataset
+            raise SchemaChanged(
+                f"{query.table.name} was altered after its columns were read; nothing was compared.\n{lines}\n"
+                f"Run ./lake verify {name} again; what the change means for the lake: ./lake accept {name} --dry-run"
+            )
 
     def _compare(self, report: Report, duckdb: DuckDBPyConnection, version: LakeVersion, snapshot: Snapshot, compared: Comparison) -> None:
         self._report, self._hashed, self._done = report, 0, ""
@@ -156,7 +184,7 @@ class Verification:
             self._leave_out_changed(report.windows[0].start)
         for window in report.windows:
             whole = self._range(window)
-            day = self._day(self._cursor)
+            day = self._day(self._cursor, contract.zone)
             report.changed_since += self._lake_rows.left_out(whole) if contract.mode == "merge" else 0
             lake = self._lake_rows.totals_by_day(whole, day)
             units = window.days(contract.zone)
@@ -164,7 +192,8 @@ class Verification:
                 self._done = f"{unit_day}, {number} of {len(units)} days"
                 self._unit(unit, lake.get(unit_day, Totals()))
             if contract.partition:
-                placed = self._lake_rows.misplaced(whole, contract.partition.column, self._day(contract.partition.by))
+                own_day = self._day(contract.partition.by, contract.partition_zone)
+                placed = self._lake_rows.misplaced(whole, contract.partition.column, own_day)
                 report.misplaced = {d: report.misplaced.get(d, 0) + placed.get(d, 0) for d in report.misplaced.keys() | placed.keys()}
 
     def _unit(self, unit: Window, lake: Totals) -> None:
@@ -200,12 +229,13 @@ class Verification:
             keys = sorted({finding.key for finding in found})
             lake, source = self._lake_rows.look_up(keys), self._source_rows.look_up(keys)
             if report.compared.cursor:
-                found = [judged(finding, source.get(finding.key), lake.get(finding.key, ()), self._certified) for finding in found]
+                ranges = [self._bound(window) for window in self._certified]
+                found = [judged(finding, source.get(finding.key), lake.get(finding.key, ()), ranges) for finding in found]
             found = [detailed(finding, source.get(finding.key), lake.get(finding.key, ())) for finding in found]
             found = list({(finding.kind, finding.key, finding.lake, finding.source): finding for finding in found}.values())
         report.findings = [finding for finding in found if finding.kind != "since"]
         report.changed_since += len(found) - len(report.findings)
-        units = [unit for window in report.windows for _, unit in window.days(self._contract.zone)]
+        units = {unit: self._bound(unit) for window in report.windows for _, unit in window.days(self._contract.zone)}
         report.repair = to_repair(report.findings, units, report.unlisted, replaces=self._contract.mode == "append")
         report.complete = report.complete and len(report.findings) <= self._limit
         report.findings = report.findings[: self._limit]
@@ -236,11 +266,20 @@ class Verification:
         return self._contract.cursor.column if self._contract.cursor else ""
 
     def _range(self, window: Window) -> KeyRange:
-        return KeyRange((Bound(self._cursor, bound(window.start), bound(window.end)),))
+        return KeyRange((self._bound(window),))
 
-    def _day(self, column: str) -> str:
+    def _bound(self, window: Window) -> Bound:
+        """The window as the cursor's own clock shows it: what a run reads of it."""
+        return Bound(self._cursor, bound(window.start, self._cursor_zone), bound(window.end, self._cursor_zone))
+
+    @cached_property
+    def _cursor_zone(self) -> ZoneInfo:
+        return cursor_zone(self._contract, self._report.compared.table)
+
+    def _day(self, column: str, zone: ZoneInfo) -> str:
+        """SQL of a time's day, as publishes compute it."""
         aware = self._report.compared.table.column(column).type.startswith("timestamp")
-        return day_of(column, zone=self._contract.timezone, aware=aware)
+        return day_of(column, zone=zone.key, aware=aware, naive=self._contract.naive_zone.key)
 
     def _hashed_rows(self, rows: int) -> None:
         self._hashed += rows

@@ -140,7 +140,7 @@ def _print(report: Report, as_json: bool) -> None:
 def _changed(report: Report) -> str:
     if report.mode == "snapshot":
         return "cannot be told: a snapshot has no cursor"
-    return f"{report.changed_since:,} rows, which the next run brings" if report.changed_since else "none"
+    return f"{report.changed_since:,} rows, which the next run brings or removes" if report.changed_since else "none"
 
 
 def _row(report: Report, finding: Finding) -> tuple[str, ...]:
@@ -177,7 +177,10 @@ def _remarks(report: Report) -> list[str]:
     if report.findings or report.unlisted:
         lines += report.notes
     if report.repair:
-        lines.append(f"To read again: {_listed([str(window) for window in report.repair])}; --repair does it.")
+        from tributary.core.run_window import run_days
+
+        days = [f"{start} to {end}" for start, end in run_days(report.repair, report.zone)]
+        lines.append(f"To read again, days of {report.zone.key}, end exclusive: {_listed(days)}; --repair does it.")
     return lines
 
 

@@ -1,7 +1,7 @@
 """Payments, wired by hand from the operators: the example for people who want a chain of their own.
 
-The contract `include/sql/payments/dataset.yaml` says `dag: custom`, so no DAG is generated for it, and this file may put its own steps
-anywhere. Here the last one writes what was published into the log. The steps read the contract when they run: this file needs nothing
+The contract `include/sql/payments/dataset.yaml` says `dag: payments_by_hand`, so no DAG is generated for it, and this file may put its own
+steps anywhere. Here the last one writes what was published into the log. The steps read the contract when they run: this file needs nothing
 of it, and goes on being parsed while the contract is broken.
 
 **Window**: payments changed in the run's data interval, or in `start`/`end` of a manual run. Any window may be run again.

@@ -44,6 +44,7 @@ def history(source: SourceDatabase, hook: LakeHook, datasets: Path) -> SchemaHis
         "source": {"connection": source.hook().conn_id, "table": f"{source.name}.{table}"},
         "mode": "snapshot",
         "start": "2026-01-01",
+        "dag": "by_hand",
     }
     (datasets / name).mkdir()
     (datasets / name / "dataset.yaml").write_text(yaml.safe_dump(raw))
@@ -70,7 +71,8 @@ def test_the_difference_is_shown_accepted_once_and_then_gone(lake: Command, sour
     assert lake("plan", name).exit_code == 1
     assert lake("accept", name, "--schema", "0" * 16).exit_code == 1
     assert history.newest() == before
-    assert lake("accept", name, "--schema", answer["schema"]).exit_code == 0
+    taken = lake("accept", name, "--schema", answer["schema"])
+    assert (taken.exit_code, "./lake airflow dags trigger by_hand" in taken.stderr) == (0, True)
     after = history.newest()
     assert after is not None
     assert after.changes == ("column n: int(11) NULL -> gone",)

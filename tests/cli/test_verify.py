@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.stack.settings import Settings
+from cli.verification import Verification
 from tests.cli.conftest import Command, write
 from tests.cli.wide_table import COLUMNS, DAYS, make, planted
 from tests.lake_support import Lake, contract, days
@@ -18,9 +20,13 @@ from tests.loaded_lake import contract_of, load
 from tests.source_database import SourceDatabase, source_database
 from tributary.core import canonical
 from tributary.core.bisect import LIST_ROWS, Bisect, Side
+from tributary.core.contract import Contract
 from tributary.core.contract_fields import ColumnPolicy
+from tributary.core.findings import Finding
 from tributary.core.key_range import KeyRange
+from tributary.core.run_window import run_window
 from tributary.hooks.lake import LakeHook
+from tributary.pipeline import window_params
 
 # Some minutes and gigabytes with 5,000,000: LAKE_VERIFY_ROWS=5000000 ./lake test -- tests/cli/test_verify.py -k 'planted and every'
 ROWS = int(os.environ.get("LAKE_VERIFY_ROWS", "100000"))
@@ -207,7 +213,76 @@ def test_what_changed_after_the_certificate_is_told_apart(
 
 
 @pytest.mark.services
-@pytest.mark.parametrize(("kind", "mark"), [("DATETIME NULL", "'2026-01-02'"), ("TINYINT NOT NULL DEFAULT 0", "1")], ids=["time", "number"])
+def test_a_verifier_that_cannot_tell_what_changed_since_calls_it_an_error(
+    lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control of the test above: neither what has a newer cursor is left out, nor what differs is judged."""
+    name = write(datasets, load(hook, contract_of(source, small, "merge", key=["part", "id"]), days(1, 6)))
+    source.run("UPDATE small SET v = 'newer', updated_at = '2026-01-09' WHERE id IN (10, 2000, 3000)")
+    assert verified(lake, name)[0] == 0
+    monkeypatch.setattr(Verification, "_leave_out_changed", lambda *_: None)
+    code, report = verified(lake, name)  # each of the two is enough by itself
+    assert (code, report["changed_since"]) == (0, 3)
+    monkeypatch.setattr("cli.verification.judged", lambda finding, *_: finding)
+    code, report = verified(lake, name)
+    assert (code, ids(report)) == (1, [("extra", "10"), ("extra", "2000"), ("extra", "3000")])
+
+
+@pytest.mark.services
+def test_a_verifier_that_forgives_too_much_misses_what_was_planted(
+    lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control the other way: every difference is said to have come since."""
+    name = write(datasets, load(hook, contract_of(source, small, "merge", key=["part", "id"]), days(1, 6)))
+    source.run("UPDATE small SET v = 'lost', updated_at = updated_at WHERE id = 11")
+    assert verified(lake, name)[0] == 1
+    monkeypatch.setattr("cli.verification.judged", lambda found, *_: Finding("since", found.key, found.source, found.lake))
+    code, report = verified(lake, name)
+    assert (code, report["changed_since"], report["differences"]) == (0, 1, [])
+
+
+FLAGS = pytest.mark.parametrize(
+    ("kind", "mark"), [("DATETIME NULL", "'2026-01-02'"), ("TINYINT NOT NULL DEFAULT 0", "1")], ids=["time", "number"]
+)
+
+
+@pytest.mark.services
+@FLAGS
+def test_rows_that_are_flagged_after_the_certificate_are_told_apart(
+    lake: Command,
+    hook: LakeHook,
+    datasets: Path,
+    source: SourceDatabase,
+    small: str,
+    kind: str,
+    mark: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tributary.hooks.source_rows.PAGE_ROWS", 2)
+    source.run(f"ALTER TABLE small ADD gone {kind}")
+    flagged = contract_of(source, small, "merge", key=["part", "id"], deletes={"column": "gone"})
+    dataset = load(hook, flagged, days(1, 6))
+    name = write(datasets, dataset)
+    # Five deletions that the next run brings, each at a moment of its own.
+    source.run(f"UPDATE small SET gone = {mark}, updated_at = '2026-01-09' + INTERVAL id SECOND WHERE id IN (10, 20, 30, 2000, 3000)")
+    code, report = verified(lake, name)
+    assert (code, report["differences"], report["changed_since"], report["notes"]) == (0, [], 5, [])
+    assert "5 rows, which the next run brings or removes" in lake("verify", name).stdout
+    # Asked about the day of one of them alone.
+    code, report = verified(lake, name, "--from", "2026-01-02", "--to", "2026-01-03")
+    assert (code, report["differences"], report["changed_since"]) == (0, [], 1)
+    # One that a certified window has: its run should have removed the row, and does.
+    source.run(f"UPDATE small SET gone = {mark}, updated_at = '2026-01-05 12:00' WHERE id = 11")
+    code, report = verified(lake, name)
+    assert (code, ids(report), report["differences"][0]["columns"]) == (1, [("extra", "11")], [])
+    assert [(window["start"][:10], window["end"][:10]) for window in report["to_repair"]] == [("2026-01-05", "2026-01-06")]
+    load(hook, dataset.contract, days(5, 6))
+    code, report = verified(lake, name)
+    assert (code, report["differences"], report["changed_since"]) == (0, [], 5)
+
+
+@pytest.mark.services
+@FLAGS
 def test_rows_that_a_flag_deletes_are_expected_in_the_source_alone(
     lake: Command, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, kind: str, mark: str
 ) -> None:
@@ -282,8 +357,92 @@ def test_people_see_the_keys_and_what_to_do(lake: Command, hook: LakeHook, datas
     result = lake("verify", name)
     assert result.exit_code == 1
     assert "another value  part=" in result.stdout
-    assert "To read again: [2026-01-01, 2026-01-02)" in result.stderr
+    assert "To read again, days of UTC, end exclusive: 2026-01-01 to 2026-01-02; --repair does it." in result.stderr
     assert "Not compared" not in result.stderr
+
+
+# ---- repair, by runs that this process does --------------------------------------------------------------------------------
+
+
+class Runs:
+    """In place of Airflow's API: a run that is triggered loads its window, and has ended when `trigger` returns."""
+
+    def __init__(self, hook: LakeHook, loaded: Contract) -> None:
+        self.hook, self.loaded = hook, loaded
+        self.started: list[dict[str, Any]] = []
+        self.ended: set[str] = set()
+
+    def __call__(self, _: Settings) -> Runs:
+        return self
+
+    def __enter__(self) -> Runs:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def is_paused(self, dag_id: str) -> bool:
+        assert dag_id == self.loaded.dag_id
+        return False
+
+    def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+        assert dag_id == self.loaded.dag_id
+        self.started.append(conf)
+        for name, value in conf.items():
+            window_params()[name].resolve(value)
+        load(self.hook, self.loaded, run_window(self.loaded, run_type="manual", conf=conf, interval=(None, None), now=datetime.now(UTC)))
+        self.ended.add(run_id)
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        return "success" if dag_id == self.loaded.dag_id and run_id in self.ended else "running"
+
+
+DIFFERING = [{"start": "2026-01-02", "end": "2026-01-03"}, {"start": "2026-01-04", "end": "2026-01-05"}]
+
+
+@pytest.fixture(params=["append", "merge"])
+def differing(
+    request: pytest.FixtureRequest, hook: LakeHook, datasets: Path, source: SourceDatabase, small: str, monkeypatch: pytest.MonkeyPatch
+) -> Runs:
+    """Three days of Berlin, that differ in the first minutes of the first one and the last of the third; loaded by a DAG of our own."""
+    made = contract_of(
+        source, small, request.param, key=["part", "id"], timezone="Europe/Berlin", dag="by_hand",
+        cursor={"column": "created_at" if request.param == "append" else "updated_at"},
+    )  # fmt: skip
+    berlin = run_window(
+        made, run_type="manual", conf={"start": "2026-01-02", "end": "2026-01-05"}, interval=(None, None), now=datetime.now(UTC)
+    )
+    write(datasets, load(hook, made, berlin))
+    # 23:05 UTC of the day before, and 22:55 UTC of the day itself.
+    source.run(f"UPDATE small SET v = 'x', updated_at = updated_at WHERE id IN ({23 * 60 + 5}, {3 * 1440 + 22 * 60 + 55})")
+    runs = Runs(hook, made)
+    monkeypatch.setattr("cli.verify_repair.AirflowApi", runs)
+    monkeypatch.setattr("cli.verify_repair.POLL_SECONDS", 0.01)
+    return runs
+
+
+@pytest.mark.services
+def test_a_repair_reads_the_days_that_differ_and_no_other(lake: Command, differing: Runs) -> None:
+    name = differing.loaded.dataset
+    assert verified(lake, name)[0] == 1
+    code, report = verified(lake, name, "--repair")
+    assert (code, report["equal"]) == (0, True)
+    assert differing.started == DIFFERING
+
+
+@pytest.mark.services
+def test_a_repair_that_reads_too_little_or_too_much_is_seen(lake: Command, differing: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control of the test above."""
+    name = differing.loaded.dataset
+    monkeypatch.setattr("cli.verification.to_repair", lambda _, units, *__, **___: list(units)[:1])
+    code, report = verified(lake, name, "--repair")
+    assert (code, report["equal"], len(report["differences"])) == (1, False, 1)
+    assert differing.started == DIFFERING[:1]
+    differing.started.clear()
+    monkeypatch.setattr("cli.verification.to_repair", lambda _, units, *__, **___: list(units))
+    code, report = verified(lake, name, "--repair")
+    assert (code, report["equal"]) == (0, True)
+    assert differing.started != DIFFERING
+    assert differing.started == [{"start": "2026-01-02", "end": "2026-01-05"}]
 
 
 # ---- what cannot be asked -----------------------------------------------------------------------------------------------

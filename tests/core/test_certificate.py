@@ -2,6 +2,8 @@ import json
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from tributary.core.certificate import Certificate, gaps
 from tributary.core.window import Window
 
@@ -20,6 +22,17 @@ def test_days_between_certificates_are_gaps() -> None:
 def test_a_day_that_is_half_covered_is_a_gap() -> None:
     half = Window(datetime(2026, 1, 2, 12, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC))
     assert gaps([days(1, 2), half], start=START, zone=ZONE) == [date(2026, 1, 2)]
+
+
+def test_a_rule_that_takes_a_touched_day_for_a_covered_one_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control of the two tests above: with it the half day is no gap, while the day that nothing touches still is one."""
+    monkeypatch.setattr(
+        "tributary.core.certificate.subtract",
+        lambda window, taken: [piece for _, piece in window.days(ZONE) if not any(piece.overlaps(other) for other in taken)],
+    )
+    half = Window(datetime(2026, 1, 2, 12, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC))
+    assert gaps([days(1, 2), half], start=START, zone=ZONE) == []
+    assert gaps([days(1, 3), days(5, 6)], start=START, zone=ZONE) == [date(2026, 1, 3), date(2026, 1, 4)]
 
 
 def test_overlapping_windows_leave_no_gap() -> None:

@@ -32,6 +32,14 @@ def test_a_good_contract_loads_and_its_defaults_are_the_documented_ones() -> Non
     assert contract.start.isoformat() == "2026-01-01"
 
 
+def test_the_dag_is_the_datasets_or_the_one_that_is_named() -> None:
+    assert (load().dag, load().dag_id) == ("generated", "orders")
+    assert load(ORDERS + "dag: orders_by_hand\n").dag_id == "orders_by_hand"
+    for wrong, said in (("custom", "dag: custom does not say which; give the id of your DAG"), ("my dag", "dag: String should match")):
+        with pytest.raises(ContractError, match=said):
+            load(ORDERS + f"dag: {wrong}\n")
+
+
 def test_the_environment_fills_in_variables() -> None:
     assert load(START="2026-05-05").start.isoformat() == "2026-05-05"
 

@@ -1,9 +1,15 @@
 """Findings: what a differing row means."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from tributary.core.canonical import COLUMN_DIGITS
 from tributary.core.findings import Finding, RowFacts, detailed, differences, judged, paired, to_repair
+from tributary.core.key_range import Bound
+from tributary.core.select import bound
 from tributary.core.window import Window
 
 
@@ -19,7 +25,11 @@ def row(key: str, digest: str = "a", columns: str = "ab", cursor: int = 2) -> Ro
     return RowFacts(key, digest, at(cursor), "".join(letter * COLUMN_DIGITS for letter in columns))
 
 
-CERTIFIED = [day(1, 10)]
+def span(window: Window, zone: str = "UTC") -> Bound:
+    return Bound("cursor", bound(window.start, ZoneInfo(zone)), bound(window.end, ZoneInfo(zone)))
+
+
+CERTIFIED = [span(day(1, 10))]
 
 
 def test_missing_extra_and_changed() -> None:
@@ -47,6 +57,31 @@ def test_a_newer_cursor_than_any_certificate_is_no_error() -> None:
     assert judged(extra, None, [row("1")], CERTIFIED).kind == "extra"
 
 
+@pytest.mark.parametrize(
+    ("zone", "first", "last"), [("Europe/Berlin", "01:00", "00:59"), ("America/New_York", "19:00", "18:59"), ("UTC", "00:00", "23:59")]
+)
+def test_a_cursor_is_judged_by_the_clock_that_stamped_it(zone: str, first: str, last: str) -> None:
+    """The first and the last minute of a certified day of UTC, and the minutes before and after it."""
+    certified = [span(day(2, 3), zone)]
+    inside = {"Europe/Berlin": ("02", "03"), "America/New_York": ("01", "02"), "UTC": ("02", "02")}[zone]
+    for number, clock in zip(inside, (first, last), strict=True):
+        late = RowFacts("1", "a", f"2026-01-{number} {clock}:59.999999" if clock == last else f"2026-01-{number} {clock}:00.000000")
+        assert judged(Finding("missing", "1", late, None), None, [], certified).kind == "missing"
+    for cursor in (certified[0].high, "2025-12-31 00:00:00.000000"):
+        assert judged(Finding("missing", "1", RowFacts("1", "a", cursor), None), None, [], certified).kind == "since"
+
+
+def test_a_row_that_its_flag_deletes_is_extra_only_where_a_certified_window_has_the_deletion() -> None:
+    extra = Finding("extra", "1", None, row("1", columns="ab"))
+    gone = replace(row("1", columns="xy", cursor=9), flagged=True)
+    found = judged(extra, gone, [row("1")], CERTIFIED)
+    assert (found.kind, found.source, found.columns(("a", "b"))) == ("extra", gone, ())
+    assert judged(extra, replace(gone, cursor=at(12)), [row("1")], CERTIFIED).kind == "since"
+    # The run of the deletion's window takes the row away, also in a merge.
+    units = {window: span(window) for _, window in day(1, 10).days(ZoneInfo("UTC"))}
+    assert to_repair([found], units, [], replaces=False) == [day(9, 10)]
+
+
 def test_a_second_row_of_a_key_stays_extra() -> None:
     assert judged(Finding("extra", "1", None, row("1")), row("1"), [row("1"), row("1", cursor=5)], CERTIFIED).kind == "extra"
 
@@ -58,7 +93,7 @@ def test_a_missing_key_that_the_lake_has_elsewhere_has_changed() -> None:
 
 
 def test_windows_to_repair_are_joined_and_a_merge_takes_nothing_away() -> None:
-    units = [window for _, window in day(1, 8).days(CERTIFIED[0].start.tzinfo)]  # type: ignore[arg-type]
+    units = {window: span(window) for _, window in day(1, 8).days(ZoneInfo("UTC"))}
     found = [Finding("missing", "1", row("1", cursor=2), None), Finding("extra", "2", None, row("2", cursor=5))]
     found.append(Finding("changed", "3", row("3", cursor=3), row("3", cursor=3)))
     assert to_repair(found, units, [], replaces=True) == [day(2, 4), day(5, 6)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+from tributary.core.contract_file import folders
 
 ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "dags"
@@ -61,6 +64,13 @@ def dag(bag: DagBag, request: pytest.FixtureRequest) -> DAG:
 def test_every_dag_is_found_and_no_other(bag: DagBag) -> None:
     assert bag.import_errors == {}
     assert sorted(bag.dags) == sorted(EXPECTED), "a DAG came or went: correct EXPECTED here, and docs (`./lake docs`)"
+
+
+def test_the_dag_that_commands_name_for_a_dataset_is_there(bag: DagBag) -> None:
+    contracts = [folder.load(os.environ) for folder in folders(CONTRACTS)]
+    named = {contract.dataset: contract.dag_id for contract in contracts}
+    assert named["payments"] == "payments_by_hand"
+    assert set(named.values()) <= set(bag.dags)
 
 
 def test_every_file_of_the_folder_was_parsed(bag: DagBag) -> None:

@@ -90,7 +90,11 @@ def comparison(contract: Contract, table: SourceTable, lake: Mapping[str, str], 
     for name in needed:
         why = wrong.get(name) or left_out.get(name)
         if why:
-            raise ContractError(f"{contract.dataset}: {name} is a key or cursor column and cannot be compared ({why}); no row can be")
+            raise ContractError(
+                f"{contract.dataset}: {name} is a key or cursor column and cannot be compared ({why}), and without it no row can be. Let "
+                "it reach the lake as it is: correct `columns` in dataset.yaml, or transform.sql, and load the windows again; where the "
+                f"source was altered, see ./lake accept {contract.dataset} --dry-run"
+            )
     flag = contract.deletes.column if contract.deletes and not contract.deletes.keep else None
     return Comparison(
         table=table,

@@ -71,8 +71,11 @@ class Contract(Strict):
         description="what a publish proves · count: as many rows and NULLs are in the written files as the source counted · checksum: and "
         "every value is the one that the reader decoded · source: and the server computes the same checksum of each column itself",
     )
-    dag: Literal["generated", "custom"] = Field(
-        "generated", description="custom: a file of yours in dags/ wires the operators, and no DAG is generated"
+    dag: str = Field(
+        "generated",
+        description="generated: a DAG of the dataset's name is made of the contract · else the id of a DAG that a file of yours in dags/ "
+        "wires from the operators; commands start and name that one",
+        pattern=r"^[A-Za-z0-9_.-]{1,250}$",
     )
     merge_mb: int = Field(
         64,
@@ -142,6 +145,17 @@ class Contract(Strict):
                     "use '0 0 * * *' (a run waits by itself until its window is safe to read)"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _dag_has_a_name(self) -> Self:
+        if self.dag == "custom":
+            raise ValueError("dag: custom does not say which; give the id of your DAG, such as payments_by_hand")
+        return self
+
+    @property
+    def dag_id(self) -> str:
+        """The DAG whose runs load the dataset."""
+        return self.dataset if self.dag == "generated" else self.dag
 
     @property
     def zone(self) -> ZoneInfo:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Literal
 
 from tributary.core.canonical import COLUMN_DIGITS
+from tributary.core.key_range import Bound
 from tributary.core.window import Window, union
 
 Kind = Literal["missing", "extra", "changed", "since"]
@@ -22,6 +22,7 @@ class RowFacts:
     digest: str  # of the whole row
     cursor: str | None = None  # canonical text
     columns: str = ""  # digests of its columns, `COLUMN_DIGITS` each, where they were asked for
+    flagged: bool = False  # deleted at the source by its flag (`deletes.column`): the lake should not have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Finding:
     lake: RowFacts | None
 
     def columns(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Which of the compared columns differ; none where a side has no row, or was not asked for its columns."""
-        if not (self.source and self.lake and self.source.columns and self.lake.columns):
+        """Which of the compared columns of a changed row differ; none where a side was not asked for its columns."""
+        if not (self.kind == "changed" and self.source and self.lake and self.source.columns and self.lake.columns):
             return ()
         pairs = zip(_pieces(self.source.columns), _pieces(self.lake.columns), strict=True)
         return tuple(name for name, (mine, theirs) in zip(names, pairs, strict=True) if mine != theirs)
@@ -103,45 +104,34 @@ def detailed(finding: Finding, source: RowFacts | None, lake: Iterable[RowFacts]
     return replace(finding, source=mine, lake=theirs)
 
 
-def judged(finding: Finding, source: RowFacts | None, lake: Sequence[RowFacts], certified: Iterable[Window]) -> Finding:
+def judged(finding: Finding, source: RowFacts | None, lake: Sequence[RowFacts], certified: Iterable[Bound]) -> Finding:
     """A finding, after both sides were asked for the key outside the compared range.
 
-    :param source: what the source has under the key, wherever its cursor stands now.
+    :param source: what the source has under the key, wherever its cursor stands now, flagged as deleted or not.
     :param lake: all that the lake has under the key.
-    :param certified: the windows that the lake is to hold.
+    :param certified: the cursor's ranges of the windows that the lake is to hold.
     """
     mine = finding.source or source
-    if mine and mine.cursor and not _inside(mine.cursor, certified):
+    if mine and mine.cursor and not any(bound.holds(mine.cursor) for bound in certified):
         return Finding("since", finding.key, mine, finding.lake)
     if finding.kind == "missing" and lake:
         return Finding("changed", finding.key, mine, lake[0])
+    if finding.kind == "extra" and source and source.flagged:
+        # The run of its window should have removed the lake's row, and does so when it is run again.
+        return replace(finding, source=source)
     # Beside the row that the source has, the lake may hold a second one under its key: that one is extra.
     if finding.kind == "extra" and source and len(lake) <= 1:
         return Finding("changed", finding.key, source, finding.lake)
     return finding
 
 
-def _inside(cursor: str, windows: Iterable[Window]) -> bool:
-    at = moment(cursor)
-    return at is not None and any(window.start <= at < window.end for window in windows)
-
-
-def moment(cursor: str) -> datetime | None:
-    """The instant behind a cursor's canonical text; None for a zero or partial date."""
-    try:
-        return datetime.fromisoformat(cursor).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def to_repair(findings: Iterable[Finding], units: Sequence[Window], unlisted: Iterable[Window], *, replaces: bool) -> list[Window]:
+def to_repair(findings: Iterable[Finding], units: Mapping[Window, Bound], unlisted: Iterable[Window], *, replaces: bool) -> list[Window]:
     """The windows that a run has to read again, neighbours joined, oldest first.
 
-    :param units: windows that were compared.
+    :param units: windows that were compared, each with its range of the cursor.
     :param unlisted: those that differ and whose rows were not listed.
     :param replaces: whether a run replaces all of its window (append); a merge puts rows in where the source has them now, and takes
-        none away, so that rows that only the lake has give nothing to repair.
+        none away but those that the source flags, so that other rows that only the lake has give nothing to repair.
     """
     cursors = [row.cursor for f in findings if f.kind != "since" for row in (f.source, f.lake if replaces else None) if row and row.cursor]
-    moments = [at for at in map(moment, cursors) if at]
-    return union({unit for unit in units for at in moments if unit.start <= at < unit.end} | set(unlisted))
+    return union({unit for unit, bound in units.items() for cursor in cursors if bound.holds(cursor)} | set(unlisted))

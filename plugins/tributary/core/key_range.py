@@ -18,6 +18,10 @@ class Bound:
     low: str | None = None
     high: str | None = None
 
+    def holds(self, text: str) -> bool:
+        """Whether a value lies inside; only where canonical texts sort as their values do, as those of times."""
+        return (self.low is None or self.low <= text) and (self.high is None or text < self.high)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRange:

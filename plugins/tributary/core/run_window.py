@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tributary.core.contract import Contract
 from tributary.core.errors import WindowError
-from tributary.core.window import Window, parse_bound, show
+from tributary.core.window import Window, midnight, parse_bound, show, union
 
 # What a run may be given in its conf; anything else is a typing error that would otherwise be ignored in silence.
 PARAMS = ("start", "end", "allow_shrink")
@@ -36,9 +37,10 @@ def run_window(
     else:
         window = contract.last_closed_window(now)
     if window.end > now:
-        closed = contract.last_closed_window(now)
+        closed, today = contract.last_closed_window(now), now.astimezone(contract.zone).date()
         raise WindowError(
-            f"window {window} is not over yet (now: {show(now)}); the newest closed one is {closed}: give at most end={show(closed.end)}"
+            f"window {window} is not over yet (now: {show(now)}); the newest closed one is {closed}: give at most end={today}, "
+            f"which is the last midnight of {contract.timezone}"
         )
     if contract.mode == "append":
         window.whole_days(contract.zone)
@@ -58,3 +60,13 @@ def _asked(contract: Contract, run_type: str, start: Any, end: Any) -> Window:
             f"only {'start' if end is None else 'end'} is given; give both (end is exclusive), or neither for the last closed window"
         )
     return Window(parse_bound(str(start), contract.zone), parse_bound(str(end), contract.zone))
+
+
+def run_days(windows: Iterable[Window], zone: ZoneInfo, *, until: datetime | None = None) -> list[tuple[date, date]]:
+    """`start` and `end` (exclusive) of the manual runs that read the windows: the days that hold them, neighbours joined.
+
+    :param until: a midnight; days from it on are left out.
+    """
+    spans = union(Window(*(midnight(day, zone) for day in window.dates(zone))) for window in windows)
+    cut = (Window(span.start, min(span.end, until or span.end)) for span in spans if until is None or span.start < until)
+    return [span.dates(zone) for span in cut]

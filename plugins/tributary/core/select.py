@@ -179,8 +179,12 @@ def window_query(contract: Contract, table: SourceTable, window: Window | None) 
     """
     kept = tuple(column for column in table.columns if not is_dropped(column, contract.columns))
     cursor = contract.cursor.column if contract.cursor else None
-    zone = contract.naive_zone if cursor and is_naive(table.column(cursor)) else UTC_ZONE
-    return Query(table=table, columns=kept, cursor=cursor, window=window, zone=zone, policies=contract.columns)
+    return Query(table=table, columns=kept, cursor=cursor, window=window, zone=cursor_zone(contract, table), policies=contract.columns)
+
+
+def cursor_zone(contract: Contract, table: SourceTable) -> ZoneInfo:
+    """Zone in which the cursor's values are written: a DATETIME's own, for a TIMESTAMP (and without a cursor) UTC."""
+    return contract.naive_zone if contract.cursor and is_naive(table.column(contract.cursor.column)) else UTC_ZONE
 
 
 def chunk_query(contract: Contract, table: SourceTable, chunk: Chunk, *, marker: str = "") -> Query:

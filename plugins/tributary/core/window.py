@@ -72,19 +72,21 @@ class Window:
             yield day, Window(at, until)
             at = until
 
+    def dates(self, zone: ZoneInfo) -> tuple[date, date]:
+        """The days of `zone` that hold the window, as a run is given them: the first one, and the first one after it."""
+        last = self.end.astimezone(zone).date()
+        return self.start.astimezone(zone).date(), last if midnight(last, zone) == self.end else last + timedelta(days=1)
+
     def whole_days(self, zone: ZoneInfo) -> list[tuple[date, Window]]:
         """The days of `zone` that the window is made of.
 
-        :raises WindowError: where it cuts a day in half; names the aligned range.
+        :raises WindowError: where it cuts a day in half; names the days that hold it.
         """
-        aligned = Window(
-            midnight(self.start.astimezone(zone).date(), zone),
-            _ceil_midnight(self.end, zone),
-        )
-        if aligned != self:
+        first, after = self.dates(zone)
+        if (midnight(first, zone), midnight(after, zone)) != (self.start, self.end):
             raise WindowError(
                 f"window {self} cuts a partition in half: partitions are whole days of {zone.key}, "
-                f"and a publish replaces whole partitions; use {show(aligned.start)} to {show(aligned.end)}"
+                f"and a publish replaces whole partitions; use {first} to {after}"
             )
         return self.days(zone)
 
@@ -107,11 +109,6 @@ def show(at: datetime) -> str:
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of `day` in `zone`, in UTC."""
     return datetime.combine(day, time(0), zone).astimezone(UTC)
-
-
-def _ceil_midnight(at: datetime, zone: ZoneInfo) -> datetime:
-    floor = midnight(at.astimezone(zone).date(), zone)
-    return floor if floor == at else midnight(at.astimezone(zone).date() + timedelta(days=1), zone)
 
 
 def subtract(window: Window, taken: Iterable[Window]) -> list[Window]:

@@ -107,12 +107,6 @@ class LakeRows:
             found.setdefault(row.key, []).append(row)
         return found
 
-    def checksums(self, key_range: KeyRange) -> dict[str, int]:
-        """As `SourceRows.checksums`."""
-        sums = ", ".join(text.duckdb_checksum(sql) for sql in self._texts)
-        row = self._rows(f"SELECT {sums} {self._from_lake} AND {self._where(key_range)}")[0]
-        return {column.name: int(value) for column, value in zip(self._comparison.columns, row, strict=True)}
-
     @property
     def _opened_key(self) -> str:
         return self._key if self._comparison.key else KEY

@@ -17,6 +17,8 @@ _TLS = "check `ssl` and `ssl_mode` in the Airflow connection's extra, and the ce
 # Words of libmariadb's TLS errors that the next try would hear again.
 _TLS_FOR_GOOD = ("certificate", "hostname", "ssl is required", "no such file")
 
+# What a snapshot says whose table was altered before it was read.
+TABLE_ALTERED = frozenset({1054, 1412})
 # https://dev.mysql.com/doc/mysql-errors/en/ and https://mariadb.com/kb/en/mariadb-error-codes/
 REFUSED: dict[int, str] = {
     1044: _GRANT,  # no privilege on the schema

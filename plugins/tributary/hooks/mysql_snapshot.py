@@ -77,12 +77,25 @@ class Snapshot:
         return self._session.rows(sql.replace("%", "%%"), doing=doing)
 
     def refuse_altered(self, query: Query) -> None:
+        """Look for `alterations` since a run was planned.
+
+        :raises SchemaChanged: where there are any.
+        """
+        if lines := self.alterations(query):
+            raise SchemaChanged(
+                f"{query.table.name} was altered after this run was planned; nothing was published.\n{lines}\n"
+                "Clear the run's task 'plan' with the tasks after it: it reads the new columns"
+            )
+
+    def alterations(self, query: Query) -> str:
         """Compare the table's columns with those that the query was made of, before its rows are read in this snapshot.
 
         The first statement here takes the table's metadata lock, which the transaction holds to its end: no ALTER TABLE can come between
         this look and the rows.
 
-        :raises SchemaChanged: where they differ, in name, order, type, character set or nullability.
+        Returns a line for each column that differs, in name, place, type, character set or nullability; nothing where all are the same.
+
+        :raises SourceUnavailable: where the server notices it first (MariaDB's error 1412).
         """
         planned = query.table
         table = quote_table(planned.schema_name, planned.table_name).replace("%", "%%")
@@ -93,11 +106,7 @@ class Snapshot:
         if names != [column.name for column in planned.columns if column.name in names]:
             known = {column.name: column for column in now}
             now = tuple(known.get(name, SourceColumn(name=name, type="of unknown type", nullable=True)) for name in names)
-        if fingerprint(now) != planned.fingerprint:
-            raise SchemaChanged(
-                f"{planned.name} was altered after this run was planned; nothing was published.\n{altered(planned.columns, now)}\n"
-                "Clear the run's task 'plan' with the tasks after it: it reads the new columns"
-            )
+        return altered(planned.columns, now) if fingerprint(now) != planned.fingerprint else ""
 
     def stream(self, query: Query, schema: pa.Schema, batch_rows: int, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:
         """The rows, as they are, in batches of at most `batch_rows` rows and about 16 MiB; a larger value makes a larger batch.

@@ -60,63 +60,63 @@ class SourceRows:
         self._asked(sum(totals.rows for totals in found.values()))
         return found
 
-    def boundaries(self, key_range: KeyRange, column: str, pieces: int) -> Sequence[str]:
-        """See `Side`; walks the index, and reads no rows where it holds all columns of the range."""
-        rows = self.count(key_range)
-        name, shown = quote_ident(column), _sql(self._column(column))
+    def boundaries(self, key_range: KeyRange, column: str, pieces: int, *, flagged: bool = False) -> Sequence[str]:
+        """See `Side`; walks the index, and reads no rows where it holds all columns of the range.
+
+        :param flagged: as of `count`.
+        """
+        rows = self.count(key_range, flagged=flagged)
+        name, shown, there = quote_ident(column), _sql(self._column(column)), self._from(key_range, flagged=flagged)
         found: list[str] = []
         for offset in (0, *(rows * piece // pieces for piece in range(1, pieces))):
-            answer = self._ask(f"SELECT {shown} AS __cut {self._from(key_range)} ORDER BY {name} LIMIT 1 OFFSET {offset:d}")
+            answer = self._ask(f"SELECT {shown} AS __cut {there} ORDER BY {name} LIMIT 1 OFFSET {offset:d}")
             if answer and answer[0]["__cut"] not in found:
                 found.append(str(answer[0]["__cut"]))
         return found[1:]  # the least value bounds nothing
 
-    def count(self, key_range: KeyRange) -> int:
-        """Rows of a range, not hashed."""
-        return int(self._ask(f"SELECT COUNT(*) AS n {self._from(key_range)}")[0]["n"] or 0)
+    def count(self, key_range: KeyRange, *, flagged: bool = False) -> int:
+        """Rows of a range, not hashed.
+
+        :param flagged: also those that the flag deletes.
+        """
+        return int(self._ask(f"SELECT COUNT(*) AS n {self._from(key_range, flagged=flagged)}")[0]["n"] or 0)
 
     def rows(self, key_range: KeyRange) -> list[RowFacts]:
         """The rows of a small range, as digests."""
         return [_facts(row) for row in self._ask(f"SELECT {self._facts} {self._from(key_range)}")]
 
     def look_up(self, keys: Sequence[str]) -> dict[str, RowFacts]:
-        """Rows by their key, with their columns' digests, wherever their cursor stands; keys that are not there are not in the answer."""
+        """Rows by their key, with their columns' digests, wherever their cursor stands and whether the flag deletes them or not; keys that
+        are not there are not in the answer.
+        """
         found: dict[str, RowFacts] = {}
         for at in range(0, len(keys), LOOKUP_KEYS):
             wanted = " OR ".join(self._equals(key) for key in keys[at : at + LOOKUP_KEYS])
             columns = text.mysql_columns(self._texts)
-            there = "".join(f" AND {condition}" for condition in self._there)
-            rows = self._ask(f"SELECT {self._facts}, {columns} AS c FROM {self._table} WHERE ({wanted}){there}")
+            rows = self._ask(f"SELECT {self._facts}, {columns} AS c, {self._kept or 1} AS kept FROM {self._table} WHERE {wanted}")
             found |= {facts.key: facts for facts in map(_facts, rows)}
         return found
 
     def keys(self, key_range: KeyRange) -> Iterator[list[str]]:
-        """Keys of a range of any size, some thousands at a time."""
-        rows = self.count(key_range)
+        """Keys of a range of any size, some thousands at a time, also of rows that the flag deletes."""
+        rows = self.count(key_range, flagged=True)
         if not rows:
             return
         if rows > PAGE_ROWS:
             for column in self._comparison.cut_columns:
-                if at := self.boundaries(key_range, column, -(-rows // PAGE_ROWS) + 1):
+                if at := self.boundaries(key_range, column, -(-rows // PAGE_ROWS) + 1, flagged=True):
                     for piece in key_range.cut(column, at):
                         yield from self.keys(piece)
                     return
-        yield [str(row["k"]) for row in self._ask(f"SELECT {self._key} AS k {self._from(key_range)}")]
-
-    def checksums(self, key_range: KeyRange) -> dict[str, int]:
-        """Order-free checksum of each compared column over a range: what a certificate of level `source` holds."""
-        sums = ", ".join(f"{text.mysql_checksum(sql)} AS c{at}" for at, sql in enumerate(self._texts))
-        row = self._ask(f"SELECT {sums} {self._from(key_range)}")[0]
-        return {column.name: int(row[f"c{at}"] or 0) for at, column in enumerate(self._comparison.columns)}
+        yield [str(row["k"]) for row in self._ask(f"SELECT {self._key} AS k {self._from(key_range, flagged=True)}")]
 
     @property
-    def _there(self) -> list[str]:
-        """What rows fulfil that the lake should have."""
-        flag = self._comparison.flag
-        if flag is None:
-            return []
-        name = quote_ident(flag)
-        return [f"COALESCE({name}, 0) = 0" if self._comparison.flag_is_number else f"{name} IS NULL"]
+    def _kept(self) -> str:
+        """What rows fulfil that the lake should have; empty: all of them."""
+        if self._comparison.flag is None:
+            return ""
+        name = quote_ident(self._comparison.flag)
+        return f"COALESCE({name}, 0) = 0" if self._comparison.flag_is_number else f"{name} IS NULL"
 
     @property
     def _sum(self) -> str:
@@ -133,14 +133,15 @@ class SourceRows:
     def _column(self, name: str) -> Compared:
         return next(c for c in (*self._comparison.key, self._comparison.cursor) if c is not None and c.name == name)
 
-    def _from(self, key_range: KeyRange) -> str:
+    def _from(self, key_range: KeyRange, *, flagged: bool = False) -> str:
         where = [
             f"{quote_ident(column)} {operator} {text.mysql_literal(value, self._forms[column])}"
             for column, operator, value in key_range.conditions()
         ]
         if key_range.digest:
             where.append(f"{text.mysql_digest(self._key, len(key_range.digest))} = '{key_range.digest}'")
-        where += self._there
+        if self._kept and not flagged:
+            where.append(self._kept)
         return f"FROM {self._table}" + (f" WHERE {' AND '.join(where)}" if where else "")
 
     def _equals(self, key: str) -> str:
@@ -154,4 +155,4 @@ def _sql(column: Compared) -> str:
 
 
 def _facts(row: Row) -> RowFacts:
-    return RowFacts(str(row["k"]), str(row["d"]), row["u"], row.get("c") or "")
+    return RowFacts(str(row["k"]), str(row["d"]), row["u"], row.get("c") or "", row.get("kept") == "0")

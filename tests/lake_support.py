@@ -171,6 +171,16 @@ class Lake:
         )
         return staged, plan
 
+    def publish_counted_anew(self, window: Window, rows: Iterable[Row], source: int) -> Published:
+        """As `publish`, from a source whose binlog was counted anew: its numbers begin again, and its clock is hours further."""
+        staged, plan = self.stage(window, rows, source)
+
+        def later(where: Position) -> Position:
+            return where.model_copy(update={"read_at": where.read_at + timedelta(hours=2)})
+
+        reads = tuple(Read(window=read.window, position=later(read.position)) for read in staged.reads)
+        return self.publisher.publish(staged.model_copy(update={"position": later(staged.position), "reads": reads}), plan)
+
     def plan(self, window: Window, **changes: Any) -> Plan:
         """A plan of one task."""
         table = SourceTable(

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tributary.core.errors import CheckError
-from tributary.core.fence import Commit, joined, own, refuse_shrink, remaining, taken, whole_days
+from tributary.core.fence import Commit, counted_anew, joined, own, refuse_shrink, remaining, superseded, taken, whole_days
 from tributary.core.position import Position
 from tributary.core.staged import Read
 from tributary.core.window import Window
@@ -51,6 +51,37 @@ def test_a_whole_table_is_one_thing() -> None:
     assert remaining([read(None, 10)], [commit(read(None, 20))]) == []
     assert remaining([read(None, 10)], [commit(read(None, 5))]) == [read(None, 10)]
     assert remaining([read(days(1, 2), 10)], [commit(read(None, 20))]) == []
+
+
+def anew(window: Window | None, number: int) -> Read:
+    """As `read`, a day later, after RESET BINARY LOGS."""
+    found = read(window, number)
+    return Read(window=window, position=found.position.model_copy(update={"read_at": found.position.read_at + timedelta(days=1)}))
+
+
+def test_rows_that_were_read_after_the_binlog_was_counted_anew_remain() -> None:
+    assert remaining([anew(days(1, 2), 1)], [commit(read(days(1, 2), 500))]) == [anew(days(1, 2), 1)]
+    assert remaining([read(days(1, 2), 500)], [commit(anew(days(1, 2), 1))]) == []
+
+
+@pytest.mark.parametrize("window", [days(1, 5), None])
+def test_who_decided_by_the_clock_says_so_until_the_range_was_read_again(window: Window | None) -> None:
+    before, after = commit(read(window, 500)), commit(anew(window, 1))
+    assert counted_anew([read(window, 501)], [before]) == ()
+    (label,) = counted_anew([anew(window, 2)], [before])
+    assert "counted anew between 2026-02-01 00:08:20 UTC, bin.1:500 and 2026-02-02 00:00:02 UTC, bin.1:2: the server's clock" in label
+    assert counted_anew([anew(window, 3)], [after, before]) == ()
+    assert counted_anew([anew(days(7, 9), 2)], [commit(read(days(1, 5), 500))]) == ()
+
+
+def test_of_a_range_that_was_read_again_in_part_the_rest_still_says_so() -> None:
+    assert counted_anew([anew(days(1, 5), 3)], [commit(anew(days(2, 3), 1)), commit(read(days(1, 5), 500))])
+    assert not counted_anew([anew(days(2, 3), 3)], [commit(anew(days(1, 5), 1)), commit(read(days(1, 5), 500))])
+
+
+def test_who_is_superseded_says_by_what() -> None:
+    label = superseded([read(days(1, 2), 10)], [commit(read(days(1, 2), 20), read(days(2, 3), 30)), commit(read(days(1, 2), 5))])
+    assert label.startswith("superseded: nothing of this run was published, rows that were read later (2026-02-01 00:00:20 UTC, bin.1:20)")
 
 
 def test_taken_is_the_other_half_of_remaining() -> None:

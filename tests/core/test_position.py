@@ -30,6 +30,30 @@ def test_an_idle_server_is_ordered_by_its_clock() -> None:
     assert position(0, "bin.000001", 4).is_older_than(position(1, "bin.000001", 4))
 
 
+@pytest.mark.parametrize(
+    "after", [("bin.000001", 4), ("binlog.000001", 4), ("binlog.000900", 4)], ids=["reset", "renamed", "renamed, higher"]
+)
+def test_where_the_binlog_was_counted_anew_the_clock_decides(after: tuple[str, int]) -> None:
+    before, later = position(0, "bin.000500", 900), position(61, *after)
+    assert before.is_older_than(later)
+    assert not later.is_older_than(before)
+    assert before.counted_anew(later)
+    assert later.counted_anew(before)
+
+
+def test_a_clock_that_was_set_back_by_less_than_an_hour_contradicts_no_binlog() -> None:
+    before, later = position(60, "bin.000009", 900), position(0, "bin.000010", 4)
+    assert before.is_older_than(later)
+    assert not before.counted_anew(later)
+    assert not later.counted_anew(before)
+
+
+def test_a_binlog_that_stood_still_for_hours_was_not_counted_anew() -> None:
+    assert not position(0, "bin.000001", 4).counted_anew(position(600, "bin.000001", 4))
+    assert not position(0, "bin.000001", 4).counted_anew(position(600, "bin.000002", 4))
+    assert not position(0, "bin.000009", 4).counted_anew(position(600, "bin.000001", 4, server="b"))
+
+
 def test_without_a_common_binlog_the_clock_decides() -> None:
     assert position(0, "bin.000009", 4).is_older_than(position(1, "bin.000001", 4, server="b"))
     assert position(0).is_older_than(position(1, "bin.000001", 4))

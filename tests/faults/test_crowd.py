@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.test_failpoints import attempts
 from tests.lake_support import Lake, contract, days
+from tests.publishers.test_delta_replace import attempts
 from tributary.core.errors import PublishConflict
 from tributary.hooks.lake import LakeHook
 from tributary.publishers import delta_replace, fenced, parquet_object
@@ -111,6 +111,27 @@ def test_a_reader_that_polls_sees_only_whole_versions(lake: Lake) -> None:
     due = 40 if lake.contract.format == "delta" else 20
     assert all(least == most and rows == due for least, most, rows in looks), set(looks)
     assert len(versions) > 3, "the reader saw no replacement: the test proves nothing"
+
+
+def test_the_reader_would_see_a_publisher_that_commits_day_by_day(hook: LakeHook) -> None:
+    """Negative control for format delta: each day is a commit of its own, and the run two of them."""
+    lake = Lake(hook, contract("append"))
+    lake.publish(days(1, 3), two_days(lake, 1), 0)
+
+    def mixed(looks: list[Any]) -> bool:
+        return any(least != most for least, most, _ in looks)
+
+    def reruns(looks: list[Any]) -> None:
+        enough, number = time.monotonic() + 120, 1
+        while not mixed(looks) and time.monotonic() < enough:
+            number += 1
+            rows = two_days(lake, number)
+            for day in (1, 2):
+                lake.publish(days(day, day + 1), rows[day * 20 - 20 : day * 20], number)
+
+    looks, failed = polled(lake, "SELECT min(amount)::INTEGER, max(amount)::INTEGER, count(*) FROM {t}", reruns)
+    assert failed == []
+    assert mixed(looks)
 
 
 def test_the_reader_would_see_half_a_version(hook: LakeHook) -> None:

@@ -18,9 +18,9 @@ from tests.faults import process
 from tests.lake_support import Lake, Row, at, context, contract, days
 from tests.operators.test_publish import certificates, operator, staged_key
 from tests.operators.test_publish_mart import Mart
+from tests.publishers.test_delta_replace import attempts, without_memory
 from tributary.core.failpoint import POINTS, VARIABLE, reach
 from tributary.hooks.lake import LakeHook
-from tributary.hooks.lake_table import LakeTable
 
 ROOT = Path(__file__).parents[2]
 MODES = {
@@ -83,13 +83,6 @@ def both(versions: set[int]) -> dict[str, set[int]]:
     return {"2026-01-01": versions, "2026-01-02": versions}
 
 
-def attempts(lake: Lake) -> list[str]:
-    """The attempt of every commit, newest first."""
-    table = LakeTable(lake.hook, lake.keys.table)
-    opened = table.open()
-    return [commit.attempt for commit in table.commits(opened, datetime(2026, 1, 1, tzinfo=UTC))] if opened else []
-
-
 @pytest.mark.services
 @pytest.mark.parametrize("point", PUBLISHES)
 def test_killed_there_a_publish_is_done_or_not_done_and_a_retry_does_the_rest(hook: LakeHook, point: str) -> None:
@@ -122,6 +115,40 @@ def test_killed_there_a_publish_is_done_or_not_done_and_a_retry_does_the_rest(ho
         assert len(attempts(lake)) == len(set(attempts(lake))) == 2, "one commit for each attempt"
     else:
         assert len(list(hook.list_keys(lake.keys.table))) == 2
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("point", ["delta_replace.after_commit", "delta_merge.after_commit"])
+def test_a_retry_that_does_not_look_for_its_own_commit_makes_a_second_one(
+    hook: LakeHook, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control of the test above."""
+    lake = Lake(hook, contract(*MODES[point.partition(".")[0]]))
+    key = staged_key(lake, days(5, 6) if lake.contract.mode == "merge" else days(1, 3), version(lake, 1))
+    child = process.start({"dataset": lake.contract.dataset, "staged_key": key}, **{VARIABLE: f"{point}:kill"})
+    assert process.finish(child) == -signal.SIGKILL
+    without_memory(monkeypatch)
+    assert operator(lake, key).run(context())["outcome"] == "published"
+    assert len(attempts(lake)) == 2
+    assert len(set(attempts(lake))) == 1
+
+
+@pytest.mark.services
+def test_killed_between_two_days_an_allowed_loss_stays_allowed(hook: LakeHook) -> None:
+    """Half of the last of ten days is gone: 5 % of what is replaced, and 50 % of what the killed publish has left to do."""
+    lake = Lake(hook, contract("append", "parquet", max_shrink=0.1))
+    whole = [row for day in range(1, 11) for row in lake.append_rows(day, 10)]
+    operator(lake, staged_key(lake, days(1, 11), whole, source=10)).run(context())
+    key = staged_key(lake, days(1, 11), whole[:95], source=20)
+    child = process.start({"dataset": lake.contract.dataset, "staged_key": key}, **{VARIABLE: "parquet_object.after_commit:kill@9"})
+    assert process.finish(child) == -signal.SIGKILL
+    assert lake.per_day()["2026-01-10"] == 10, "nine days are replaced"
+    retried = operator(lake, key).run(context())
+    said = "guard.volume: 95 rows in the place of 100; a share of 0.1 may be lost"
+    assert (retried["outcome"], retried["rows"], retried["warnings"]) == ("published", 95, [said])
+    assert lake.per_day()["2026-01-10"] == 5
+    certificate = max(certificates(lake), key=lambda found: found.published_at)
+    assert [(check.violations, check.sample) for check in certificate.checks if check.name == "guard.volume"] == [(5, said[14:])]
 
 
 @pytest.mark.services

@@ -10,9 +10,10 @@ import pytest
 
 from tests.faults import process
 from tests.faults.s3_proxy import Faults, faults
-from tests.faults.test_failpoints import attempts, both, seen, state, version, wait_until
+from tests.faults.test_failpoints import both, seen, state, version, wait_until
 from tests.lake_support import Lake, context, contract, days
 from tests.operators.test_publish import certificates, staged_key
+from tests.publishers.test_delta_replace import attempts, without_memory
 from tributary.core.errors import LakeError, LakeUnavailable, PublishConflict
 from tributary.core.failpoint import VARIABLE
 from tributary.core.window import Window
@@ -76,6 +77,21 @@ def test_a_lost_answer_is_found_to_be_our_own_commit(lake: Lake, store: Faults) 
     assert is_version(lake, 2)
     assert lake.contract.format == "parquet" or len(attempts(lake)) == 2, "committed once"
     assert [certificate.lake_rows for certificate in certificates(lake)] == [len(version(lake, 2))]
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_who_does_not_look_for_its_own_commit_commits_again_after_a_lost_answer(
+    hook: LakeHook, store: Faults, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control of the test above."""
+    lake = Lake(hook, contract(mode))
+    lake.publish(window_of(lake), version(lake, 1), 10)
+    without_memory(monkeypatch)
+    store.lose(commit_of(lake), times=1)
+    assert publish(lake) == "published"
+    assert len(store.met) == 1
+    assert len(attempts(lake)) == 3
+    assert len(set(attempts(lake))) == 2
 
 
 @pytest.mark.parametrize("status", [409, 412, 503])

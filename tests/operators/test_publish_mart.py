@@ -14,9 +14,10 @@ import yaml
 from airflow.sdk import Asset
 
 from tests.lake_support import Lake, context, contract, days
-from tributary.core.errors import ContractError, LakeUnavailable, WindowError
+from tributary.core.errors import ContractError, LakeUnavailable, PublishConflict, WindowError
 from tributary.hooks.lake import LakeHook
 from tributary.operators.publish_mart import PublishMartOperator
+from tributary.publishers import fenced
 from tributary.publishers.delta_mart import DeltaMart
 
 pytestmark = pytest.mark.services
@@ -119,6 +120,50 @@ def test_the_same_race_without_the_fence_ends_with_old_rows(mart: Mart, monkeypa
     overtake(monkeypatch, mart)
     mart.run("2026-01-01")
     assert mart.rows() == [("2026-01-01", 2, Decimal("3.00"))]
+
+
+def empty(lake: Lake) -> None:
+    """Delete the table's folder, as somebody does who loads it again."""
+    for key in list(lake.hook.list_keys(f"{lake.keys.table}/")):
+        lake.hook.client.delete_object(Bucket=lake.hook.bucket, Key=key)
+
+
+def test_an_input_that_was_emptied_and_loaded_again_is_not_older(mart: Mart, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its versions begin again, below those that the mart's commits name."""
+    for source in (10, 20, 30):
+        mart.items.publish(days(1, 2), mart.items.append_rows(1, 2), source)
+    mart.run("2026-01-01")
+    empty(mart.items)
+    mart.items.publish(days(1, 2), mart.items.append_rows(1, 4), 40)
+    computed = spy(monkeypatch, meanwhile=lambda: None)
+    mart.run("2026-01-01")
+    assert len(computed) == 1
+    assert mart.rows() == [("2026-01-01", 4, Decimal("6.00"))]
+
+
+def test_a_run_that_was_overtaken_by_one_with_a_reloaded_input_computes_again(mart: Mart, monkeypatch: pytest.MonkeyPatch) -> None:
+    for source in (10, 20, 30):
+        mart.items.publish(days(1, 2), mart.items.append_rows(1, 2), source)
+
+    def meanwhile() -> None:
+        empty(mart.items)
+        mart.items.publish(days(1, 2), mart.items.append_rows(1, 5), 40)
+        mart.run("2026-01-01")
+
+    spy(monkeypatch, meanwhile=meanwhile)
+    mart.run("2026-01-01")
+    assert mart.rows() == [("2026-01-01", 5, Decimal("7.50"))]
+
+
+def test_a_run_that_is_overtaken_again_and_again_gives_up_with_a_conflict(mart: Mart, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fenced, "TRIES", 3)
+    monkeypatch.setattr(DeltaMart, "_overtaken", lambda *_: True)
+    mart.items.publish(days(1, 2), mart.items.append_rows(1, 2), 10)
+    computed = spy(monkeypatch, meanwhile=lambda: None)
+    with pytest.raises(PublishConflict, match=r"was computed 4 times for 2026-01-01 .* nothing was published"):
+        mart.run("2026-01-01")
+    assert len(computed) == 4
+    assert mart.rows() == []
 
 
 def test_another_days_run_in_between_does_not_matter(mart: Mart, monkeypatch: pytest.MonkeyPatch) -> None:

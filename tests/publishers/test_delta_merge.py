@@ -11,7 +11,7 @@ import pytest
 from deltalake import DeltaTable
 
 from tests.lake_support import MERGE, Lake, Row, at, contract, days
-from tests.publishers.test_delta_replace import race
+from tests.publishers.test_delta_replace import attempts, race, without_memory
 from tributary.core.errors import ContractError
 from tributary.hooks.lake import LakeHook
 
@@ -75,11 +75,43 @@ def test_the_same_attempt_is_committed_once(lake: Lake) -> None:
     assert (again.days, again.rows, again.lake_version) == (first.days, first.rows, first.lake_version)
 
 
+def test_who_does_not_look_for_its_own_commit_commits_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control of the test above."""
+    without_memory(monkeypatch)
+    staged, plan = lake.stage(days(1, 2), [row(1, updated=1, text="a")], 10)
+    assert [lake.publisher.publish(staged, plan).outcome for _ in range(2)] == ["published", "published"]
+    assert attempts(lake) == [staged.attempt] * 2
+
+
+def test_an_attempt_that_finds_its_commit_says_what_it_said(lake: Lake) -> None:
+    wider = pa.schema([*MERGE, ("note", pa.string())])
+    lake.publisher.publish(*lake.stage(days(1, 2), [(*row(1, updated=1, text="a"), "x")], 10, schema=wider))
+    lake.publish(days(2, 3), [row(1, updated=2, text="b")], 30)
+    staged, plan = lake.stage(days(1, 3), [row(2, updated=1, text="c")], 20)
+    first, again = lake.publisher.publish(staged, plan), lake.publisher.publish(staged, plan)
+    assert (first.outcome, again.outcome) == ("published", "already")
+    assert first.labels == (
+        "column note is no longer read: NULL in the new rows",
+        "superseded in part: newer data of [2026-01-02, 2026-01-03) stayed",
+    )
+    assert first.superseded == (days(2, 3),)
+    assert (again.labels, again.superseded) == (first.labels, first.superseded)
+
+
+def test_a_source_whose_binlog_was_counted_anew_is_merged_and_the_certificate_says_so(lake: Lake) -> None:
+    lake.publish(days(1, 2), [row(1, updated=1, text="before")], 500)
+    after = lake.publish_counted_anew(days(1, 2), [row(1, updated=1, text="after"), row(2, updated=1, text="late")], 1)
+    assert after.outcome == "published"
+    assert "binlog was counted anew" in after.labels[0]
+    assert texts(lake) == {1: "after", 2: "late"}
+
+
 def test_an_older_reading_of_the_same_cursor_does_not_win_a_tie(lake: Lake) -> None:
     """A cursor of whole seconds: the row changed twice within one, and the older reading publishes last."""
     lake.publish(days(1, 2), [row(1, updated=1, text="second")], 20)
     late = lake.publish(days(1, 2), [row(1, updated=1, text="first")], 10)
-    assert (late.outcome, late.days) == ("superseded", (date(2026, 1, 1),))
+    assert (late.outcome, late.days, late.superseded) == ("superseded", (date(2026, 1, 1),), (days(1, 2),))
+    assert "nothing of this run was published, rows that were read later" in late.labels[0]
     assert texts(lake) == {1: "second"}
 
 

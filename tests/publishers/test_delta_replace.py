@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +14,13 @@ from deltalake import DeltaTable
 
 from tests.lake_support import APPEND, Lake, at, contract, days
 from tributary.core.errors import CheckError, ContractError, PublishConflict
+from tributary.core.staged import CheckResult
 from tributary.core.window import Window
 from tributary.hooks import lake_table
 from tributary.hooks.lake import LakeHook
 from tributary.hooks.lake_table import LakeTable
 from tributary.publishers import delta_widening, fenced
+from tributary.publishers.delta_replace import DeltaReplace
 
 pytestmark = pytest.mark.services
 
@@ -52,6 +55,46 @@ def test_the_same_attempt_is_committed_once(lake: Lake) -> None:
     assert (again.days, again.rows, again.parts, again.lake_version) == (first.days, first.rows, first.parts, first.lake_version)
 
 
+def test_parts_that_are_files_of_the_table_are_not_committed_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever published them is not in the log any more: Delta keeps it for 30 days."""
+    staged, plan = lake.stage(days(1, 2), lake.append_rows(1, 3), 10)
+    lake.publisher.publish(staged, plan)
+    monkeypatch.setattr(LakeTable, "commits", lambda *_, **__: [])
+    with pytest.raises(CheckError, match=r"are files of the table already.*nothing was published\. Trigger a new run"):
+        lake.publisher.publish(staged, plan)
+    assert (lake.per_day(), table_of(lake).version()) == ({"2026-01-01": 3}, 1)
+
+
+def test_who_does_not_look_for_its_own_commit_commits_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control of both tests above: one attempt, two commits, and the second adds and removes the same file."""
+    without_memory(monkeypatch)
+    staged, plan = lake.stage(days(1, 2), lake.append_rows(1, 3), 10)
+    assert [lake.publisher.publish(staged, plan).outcome for _ in range(2)] == ["published", "published"]
+    assert attempts(lake) == [staged.attempt] * 2
+    log = f"{lake.keys.table}/_delta_log/{2:020}.json"
+    lines = lake.hook.client.get_object(Bucket=lake.hook.bucket, Key=log)["Body"].read().splitlines()
+    actions = [json.loads(line) for line in lines]
+    assert {a["add"]["path"] for a in actions if "add" in a} == {a["remove"]["path"] for a in actions if "remove" in a} != set()
+
+
+def test_an_attempt_that_finds_its_commit_says_what_it_said(lake: Lake) -> None:
+    """A column that is gone, newer data of one day, rows that were lost: a healed certificate has it all."""
+    wider = pa.schema([*APPEND, ("note", pa.string())])
+    rows = [(*row, "x") for day in (1, 2) for row in lake.append_rows(day, 3)]
+    lake.publisher.publish(*lake.stage(days(1, 3), rows, 10, schema=wider))
+    lake.publish(days(2, 3), lake.append_rows(2, 3), 30)
+    staged, plan = lake.stage(days(1, 3), lake.append_rows(1, 2) + lake.append_rows(2, 3), 20)
+    first, again = (lake.publisher.publish(staged, plan, allow_shrink=True) for _ in range(2))
+    assert (first.outcome, again.outcome) == ("published", "already")
+    assert first.labels == (
+        "column note is no longer read: NULL in the new rows",
+        "superseded in part: newer data of 1 days stayed (2026-01-02 to 2026-01-02)",
+    )
+    assert [(check.name, check.violations) for check in first.checks] == [("guard.volume", 1)]
+    assert first.superseded == (days(2, 3),)
+    assert (again.labels, again.checks, again.superseded) == (first.labels, first.checks, first.superseded)
+
+
 def test_an_attempt_that_wakes_up_after_others_finds_its_commit(lake: Lake) -> None:
     staged, plan = lake.stage(days(1, 2), lake.append_rows(1, 3), 10)
     lake.publisher.publish(staged, plan)
@@ -64,8 +107,19 @@ def test_an_attempt_that_wakes_up_after_others_finds_its_commit(lake: Lake) -> N
 def test_rows_read_at_an_older_position_are_superseded(lake: Lake) -> None:
     lake.publish(days(1, 2), lake.append_rows(1, 5), 20)
     late = lake.publish(days(1, 2), lake.append_rows(1, 9), 10)
-    assert (late.outcome, late.rows, late.parts) == ("superseded", 0, ())
+    assert (late.outcome, late.rows, late.parts, late.superseded) == ("superseded", 0, (), (days(1, 2),))
+    assert "nothing of this run was published, rows that were read later (2026-02-01 00:00:20 UTC, bin.000001:20)" in late.labels[0]
     assert lake.per_day() == {"2026-01-01": 5}
+
+
+def test_a_source_whose_binlog_was_counted_anew_is_published_and_the_certificate_says_so(lake: Lake) -> None:
+    lake.publish(days(1, 2), lake.append_rows(1, 5), 500)
+    after = lake.publish_counted_anew(days(1, 2), lake.append_rows(1, 6), 1)
+    assert after.outcome == "published"
+    assert "binlog was counted anew between 2026-02-01 00:08:20 UTC, bin.000001:500 and 2026-02-01 02:00:01 UTC" in after.labels[0]
+    assert lake.publish(days(1, 2), lake.append_rows(1, 5), 501).outcome == "superseded", "it was read before"
+    assert lake.publish_counted_anew(days(1, 2), lake.append_rows(1, 7), 2).labels == (), "said once"
+    assert lake.per_day() == {"2026-01-01": 7}
 
 
 def test_of_a_range_only_the_days_that_nobody_read_later_are_written(lake: Lake) -> None:
@@ -170,6 +224,19 @@ def test_fewer_rows_than_the_lake_holds_stop_the_publish(lake: Lake) -> None:
     assert lake.per_day() == {"2026-01-01": 6, "2026-01-02": 30}
 
 
+@pytest.mark.parametrize("fmt", ["delta", "parquet"])
+def test_without_the_guard_fewer_rows_are_published(hook: LakeHook, monkeypatch: pytest.MonkeyPatch, fmt: str) -> None:
+    """Negative control of the test above, and of its like for format parquet."""
+    passed = CheckResult(name="guard.volume", severity="warn", violations=0)
+    monkeypatch.setattr(
+        f"tributary.publishers.{'delta_replace' if fmt == 'delta' else 'parquet_object'}.refuse_shrink", lambda *_, **__: passed
+    )
+    lake = Lake(hook, contract("append", fmt))
+    lake.publish(days(1, 2), lake.append_rows(1, 10), 10)
+    lake.publish(days(1, 2), lake.append_rows(1, 6), 20)
+    assert lake.per_day() == {"2026-01-01": 6}
+
+
 def test_a_day_without_rows_becomes_empty(lake: Lake) -> None:
     empty = lake.publish(days(1, 2), [], 5)
     assert (empty.outcome, empty.rows, empty.days) == ("published", 0, (date(2026, 1, 1),))
@@ -247,6 +314,11 @@ class TestSnapshot:
         assert lake.publish(days(2, 3), lake.append_rows(2, 9), 10).outcome == "superseded"
         assert len(lake.rows()) == 4
 
+    def test_a_source_whose_binlog_was_counted_anew_does_not_freeze_the_table(self, lake: Lake) -> None:
+        lake.publish(days(1, 2), lake.append_rows(1, 4), 500)
+        assert lake.publish_counted_anew(days(2, 3), lake.append_rows(2, 5), 1).outcome == "published"
+        assert len(lake.rows()) == 5
+
     def test_a_table_that_lost_more_than_max_shrink_stops(self, lake: Lake) -> None:
         lake.publish(days(1, 2), lake.append_rows(1, 4), 10)
         lake.publish(days(2, 3), lake.append_rows(1, 2), 20)
@@ -272,6 +344,20 @@ def race(monkeypatch: pytest.MonkeyPatch, meanwhile: Any) -> None:
         return found
 
     monkeypatch.setattr(LakeTable, "commits", overtaken)
+
+
+def without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publishers of Delta tables that find none of their own commits."""
+    monkeypatch.setattr("tributary.publishers.delta_replace.own", lambda *_: None)
+    monkeypatch.setattr("tributary.publishers.delta_merge.own", lambda *_: None)
+    monkeypatch.setattr(DeltaReplace, "_refuse_again", lambda *_: None)
+
+
+def attempts(lake: Lake) -> list[str]:
+    """The attempt of every commit, newest first."""
+    table = LakeTable(lake.hook, lake.keys.table)
+    opened = table.open()
+    return [commit.attempt for commit in table.commits(opened, datetime(2026, 1, 1, tzinfo=UTC))] if opened else []
 
 
 def retrying(note: Any = None) -> Any:

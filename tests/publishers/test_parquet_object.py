@@ -50,8 +50,19 @@ def test_the_same_attempt_is_published_once(lake: Lake) -> None:
 def test_rows_read_at_an_older_position_are_superseded(lake: Lake) -> None:
     lake.publish(days(1, 2), lake.append_rows(1, 5), 20)
     late = lake.publish(days(1, 2), lake.append_rows(1, 9), 10)
-    assert (late.outcome, late.rows) == ("superseded", 0)
+    assert (late.outcome, late.rows, late.superseded) == ("superseded", 0, (days(1, 2),))
+    assert "nothing of this run was published, rows that were read later (2026-02-01 00:00:20 UTC, bin.000001:20)" in late.labels[0]
     assert lake.per_day() == {"2026-01-01": 5}
+
+
+def test_a_source_whose_binlog_was_counted_anew_is_published_and_the_certificate_says_so(lake: Lake) -> None:
+    lake.publish(days(1, 3), lake.append_rows(1, 5) + lake.append_rows(2, 5), 500)
+    after = lake.publish_counted_anew(days(1, 3), lake.append_rows(1, 6) + lake.append_rows(2, 6), 1)
+    assert after.outcome == "published"
+    [label] = after.labels
+    assert "binlog was counted anew between 2026-02-01 00:08:20 UTC, bin.000001:500 and 2026-02-01 02:00:01 UTC" in label
+    assert lake.publish_counted_anew(days(1, 2), lake.append_rows(1, 7), 2).labels == (), "said once"
+    assert lake.per_day() == {"2026-01-01": 7, "2026-01-02": 6}
 
 
 def test_of_a_range_only_the_days_that_nobody_read_later_are_written(lake: Lake) -> None:
@@ -139,6 +150,39 @@ def test_fewer_rows_than_the_object_holds_stop_the_publish(lake: Lake) -> None:
     assert lake.per_day() == {"2026-01-01": 10, "2026-01-02": 10}
     lake.publish(days(2, 3), lake.append_rows(2, 6), 30, allow_shrink=True)
     assert lake.per_day() == {"2026-01-01": 10, "2026-01-02": 6}
+
+
+def test_a_race_that_is_lost_in_the_middle_does_not_turn_an_allowed_loss_into_a_forbidden_one(
+    hook: LakeHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5 % of both days; of the second alone, which is what remains after the first was replaced, 10 %."""
+    lake = Lake(hook, contract("append", "parquet", max_shrink=0.05))
+    lake.publish(days(1, 3), lake.append_rows(1, 10) + lake.append_rows(2, 10), 10)
+    real, calls = object_swap.swap, []
+
+    def beaten_at_the_second(*args: Any, **kwargs: Any) -> bool:
+        calls.append(args)
+        return len(calls) != 2 and real(*args, **kwargs)
+
+    monkeypatch.setattr(parquet_object, "swap", beaten_at_the_second)
+    published = lake.publish(days(1, 3), lake.append_rows(1, 10) + lake.append_rows(2, 9), 20)
+    assert (published.outcome, published.rows, len(calls)) == ("published", 19, 3)
+    assert [check.violations for check in published.checks] == [1]
+    assert lake.per_day() == {"2026-01-01": 10, "2026-01-02": 9}
+
+
+def test_an_attempt_that_finds_its_objects_says_what_it_said(lake: Lake) -> None:
+    lake.publish(days(1, 4), [row for day in (1, 2, 3) for row in lake.append_rows(day, 10)], 10)
+    lake.publish(days(2, 3), lake.append_rows(2, 10), 30)
+    staged, plan = lake.stage(days(1, 4), [row for day in (1, 2, 3) for row in lake.append_rows(day, 9)], 20)
+    first, again = (lake.publisher.publish(staged, plan, allow_shrink=True) for _ in range(2))
+    assert (first.outcome, again.outcome) == ("published", "already")
+    assert first.labels == ("superseded in part: newer data of 1 days stayed",)
+    assert [(check.violations, check.sample) for check in first.checks] == [
+        (2, "18 rows in the place of 20; a share of 1 may be lost"),
+    ]
+    assert first.superseded == (days(2, 3),)
+    assert (again.labels, again.checks, again.superseded) == (first.labels, first.checks, first.superseded)
 
 
 def test_a_day_without_rows_is_a_file_without_rows(lake: Lake) -> None:

@@ -80,12 +80,18 @@ class Certificate(Record):
     )
     checks: tuple[CheckResult, ...] = Field(description="each check of checks.sql: its severity, how many rows break it, one of them")
     audits: tuple[Audited, ...] = Field((), description="windows of earlier runs, counted again; those with late rows were read again")
+    superseded: tuple[Window, ...] = Field(
+        (),
+        description="ranges that others had read later: their rows stayed, and no later audit builds on this run's counts of them",
+    )
     chunks: tuple[ChunkRows, ...] = Field(
         (),
         description="each range that was read in one snapshot: its rows, and the seconds of the read, the COUNT and the server's checksums",
     )
     parts: tuple[Part, ...] = Field(description="objects of this publish: key, rows, size, ETag; in mode merge the MERGE's input")
-    attempt: str = Field(description="identity of the publish; the commit carries it too")
+    attempt: str = Field(
+        description="identity of the publish, which the commit carries too; made of plan and parts: the same parts are published once"
+    )
     run_id: str = Field(description="the Airflow run")
     plan_hash: str = Field(description="fingerprint of the plan that every task obeyed")
     contract_hash: str = Field(description="fingerprint of dataset.yaml as it was read")
@@ -108,10 +114,11 @@ class Certificate(Record):
 
     @property
     def counts(self) -> list[Counted]:
-        """How many rows each window had that the run looked at."""
+        """How many rows each window had that the run looked at; without those whose rows it could not publish."""
         again = sum(audit.reread_rows or 0 for audit in self.audits)
         own = Counted(window=self.window, rows=self.source_rows - again, at=self.position.read_at)
-        return [own, *(audit.counted for audit in self.audits)]
+        found = (own, *(audit.counted for audit in self.audits))
+        return [counted for counted in found if not any(counted.window.overlaps(window) for window in self.superseded)]
 
 
 def gaps(windows: Iterable[Window], *, start: datetime, zone: ZoneInfo) -> list[date]:

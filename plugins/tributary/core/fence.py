@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict
 
 from tributary.core.errors import CheckError
-from tributary.core.position import Position
+from tributary.core.position import Position, newest
 from tributary.core.record import Record
 from tributary.core.staged import CheckResult, Read
 from tributary.core.window import Window, midnight, subtract
@@ -51,6 +51,10 @@ class Commit(Record):
     rows: int
     days: tuple[date, ...]  # partitions that the commit replaced or touched
     removed: Removed | None = None
+    # What a retry that finds its own commit has to say too.
+    labels: tuple[str, ...] = ()
+    volume: CheckResult | None = None  # rows that are lost; format delta
+    replaced: int | None = None  # rows that lay in its place; format parquet
     version: int | None = None  # of the table; not written, known to who reads the log
 
 
@@ -74,6 +78,40 @@ def remaining(reads: Iterable[Read], commits: Iterable[Commit]) -> list[Read]:
             pieces = subtract(read.window, [window for window in newer if window])
             left += [Read(window=piece, position=read.position) for piece in pieces]
     return left
+
+
+def superseded(reads: Iterable[Read], commits: Sequence[Commit]) -> str:
+    """The label of a publish of which nothing `remaining` was found: who has read later, so that nobody takes it for a success."""
+    theirs = [other for commit in commits for other in commit.reads]
+    later = newest(
+        other.position
+        for read in reads
+        for other in theirs
+        if read.position.is_older_than(other.position) and (not read.window or not other.window or read.window.overlaps(other.window))
+    )
+    return (
+        f"superseded: nothing of this run was published, rows that were read later ({later.shown}) are there and stay; "
+        "if this run has read later, look at the source's clock, and run the window again"
+    )
+
+
+def counted_anew(reads: Iterable[Read], commits: Iterable[Commit]) -> tuple[str, ...]:
+    """A label where the clock and not the binlog has decided between `reads` and the last commits of their ranges.
+
+    :param commits: newest first.
+    """
+    committed = [read for commit in commits for read in commit.reads]
+    for read in reads:
+        below = [read.window]  # pieces of the range whose last commit is further down
+        for other in committed:
+            if not any(piece is None or other.window is None or piece.overlaps(other.window) for piece in below):
+                continue
+            if read.position.counted_anew(other.position):
+                before, after = sorted((read.position, other.position), key=lambda position: position.read_at)
+                what = f"the source's binlog was counted anew between {before.shown} and {after.shown}"
+                return (f"{what}: the server's clock decided which rows were read later",)
+            below = [rest for piece in below if piece and other.window for rest in subtract(piece, [other.window])]
+    return ()
 
 
 def removals(reads: Iterable[Read], commits: Iterable[Commit]) -> list[tuple[Removed, list[Read]]]:

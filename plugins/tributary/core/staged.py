@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from typing import Literal
+from uuid import UUID, uuid5
 
 from pydantic import Field
 
@@ -16,6 +17,10 @@ from tributary.core.window import Window
 
 # How the connections of a task came to see one moment; see hooks/mysql_aligned.py. per_chunk: they did not have to.
 Rung = Literal["one_stream", "binlog_position", "table_lock", "global_lock", "per_chunk"]
+
+
+# Namespace of the identities of publishes; any fixed uuid would do.
+_PUBLISHES = UUID("5b0c9c0e-6d0f-4c39-9a57-3d1f6a9d2f10")
 
 
 class Part(Record):
@@ -132,10 +137,18 @@ def warnings(checks: Iterable[CheckResult]) -> list[str]:
     ]
 
 
+def publish_attempt(plan_hash: str, parts: Iterable[Part]) -> str:
+    """The identity of a publish: a uuid of the plan and of the parts' keys and ETags. The same parts are the same publish, also where the
+    check that found them whole ran twice; decision 0041.
+    """
+    names = sorted(f"{part.key} {part.etag}" for part in parts)
+    return str(uuid5(_PUBLISHES, "\n".join((plan_hash, *names))))
+
+
 class Staged(Record):
     """Manifest of checked data, ready to publish.
 
-    Its `attempt` is the identity of the publish: committed once, however often the publish task is retried.
+    Its `attempt` is the identity of the publish: committed once, however often the tasks check and publish run.
     """
 
     attempt: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from tributary.core.audit import with_rows
 from tributary.core.bounds import joined as joined_bounds
@@ -16,7 +15,7 @@ from tributary.core.plan import Plan
 from tributary.core.position import Position, oldest
 from tributary.core.reconcile import all_chunks, compare, compare_source
 from tributary.core.source_checksums import added
-from tributary.core.staged import CheckResult, ChunkRows, Extracted, Read, ReadChunk, Staged, Transformed, warnings
+from tributary.core.staged import CheckResult, ChunkRows, Extracted, Read, ReadChunk, Staged, Transformed, publish_attempt, warnings
 from tributary.core.tally import counted, total
 from tributary.operators.base import StepOperator
 
@@ -49,7 +48,8 @@ class CheckOperator(StepOperator):
     :raises CheckError: where something does not hold; says what, how many, and a sample row.
     :raises ContractError: where `checks.sql` is wrong.
 
-    A retry checks anew. Returns the object key of the `Staged` manifest, whose attempt is the identity of the publish.
+    A retry checks anew. Returns the object key of the `Staged` manifest, whose attempt is the identity of the publish: the same parts have
+    the same, so that clearing this task and the publish after it commits nothing twice.
     """
 
     template_fields = ("plan_key", "manifests", "transformed")
@@ -79,7 +79,7 @@ class CheckOperator(StepOperator):
         checks, uncertified = self._check(lake, plan, chunks, final, oldest(chunk.position for chunk in chunks).read_at)
         planned = {chunk.index: chunk for group in plan.groups for chunk in group}
         staged = Staged(
-            attempt=str(uuid4()),
+            attempt=publish_attempt(plan.hash, final.parts),
             plan_key=self.plan_key,
             plan_hash=plan.hash,
             position=oldest(chunk.position for chunk in chunks),

@@ -145,6 +145,7 @@ def certificate(plan: Plan, staged: Staged, published: Published, *, seconds: fl
         invalid=staged.invalid,
         checks=(*staged.checks, *published.checks),
         audits=staged.audits,
+        superseded=published.superseded,
         chunks=staged.chunks,
         parts=published.parts,
         attempt=staged.attempt,

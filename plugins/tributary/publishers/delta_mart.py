@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from tributary.core.errors import LakeUnavailable
+from tributary.core.errors import LakeUnavailable, PublishConflict
 from tributary.core.failpoint import reach
 from tributary.core.keys import DatasetKeys
 from tributary.core.record import Record
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
+from tributary.publishers import fenced
 from tributary.publishers.delta_schema_change import grown
 from tributary.publishers.delta_widening import DeltaWidening
 from tributary.publishers.fenced_delta import fenced_delta
@@ -37,6 +38,7 @@ class MartCommit(Record):
 
     days: tuple[date, ...]
     inputs: dict[str, int]  # dataset -> Delta version that was read
+    tables: dict[str, str] = Field(default_factory=dict)  # dataset -> id of the Delta table that was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,22 @@ class DeltaMart:
         """
         prove_conditional_writes(self.hook, self.prefix)
         since = datetime.now(UTC)
-        versions = self._versions()
-        result = compute(versions)
+        read = self._read(days)
+        result = compute(read.inputs)
+        again = 0
 
         def try_once() -> MartPublished:
-            nonlocal versions, result
+            nonlocal read, result, again
             table = self.table.open_or_create(self._schema(result), [self.partition_column])
-            while self._overtaken(table, since, days, versions):
-                versions = self._versions()
-                result = compute(versions)
+            while self._overtaken(table, since, read):
+                if again == fenced.TRIES:
+                    raise PublishConflict(
+                        f"{self.mart} was computed {again + 1} times for {days[0]} and each time others had read newer inputs; nothing was "
+                        "published, the task tries again. If this stays, look for a job that commits to its inputs all the time"
+                    )
+                again += 1
+                read = self._read(days)
+                result = compute(read.inputs)
                 table = self.table.open_or_create(self._schema(result), [self.partition_column])
             after = grown(self.mart, self.table.uri, table.schema(), self._schema(result))
             if after.widened:
@@ -104,29 +113,43 @@ class DeltaMart:
                 after.schema,
                 partition_by=[self.partition_column],
                 partition_filters=[(self.partition_column, "in", [day.isoformat() for day in days])],
-                commit_properties=once(MartCommit(days=tuple(days), inputs=dict(versions)), NOTE),
+                commit_properties=once(read, NOTE),
             )
             reach("delta_mart.after_commit")
-            return MartPublished(sum(part.rows for part in result.parts), table.version() + 1, versions)
+            return MartPublished(sum(part.rows for part in result.parts), table.version() + 1, read.inputs)
 
         return fenced_delta(self.table, try_once)
 
-    def _versions(self) -> dict[str, int]:
-        found = {}
-        for name, table in self.inputs.items():
-            opened = table.open()
-            if opened is None:
-                raise LakeUnavailable(
-                    f"{self.mart} reads {name}, which has no table yet ({table.uri}); this task tries again. "
-                    f"Run the DAG {name} if nothing does"
-                )
-            found[name] = opened.version()
-        return found
+    def _read(self, days: Sequence[date]) -> MartCommit:
+        opened = {name: self._opened(name) for name in self.inputs}
+        return MartCommit(
+            days=tuple(days),
+            inputs={name: table.version() for name, table in opened.items()},
+            tables={name: str(table.metadata().id) for name, table in opened.items()},
+        )
 
-    def _overtaken(self, table: DeltaTable, since: datetime, days: Sequence[date], versions: Mapping[str, int]) -> bool:
+    def _opened(self, name: str) -> DeltaTable:
+        opened = self.inputs[name].open()
+        if opened is None:
+            raise LakeUnavailable(
+                f"{self.mart} reads {name}, which has no table yet ({self.inputs[name].uri}); this task tries again. "
+                f"Run the DAG {name} if nothing does"
+            )
+        return opened
+
+    def _overtaken(self, table: DeltaTable, since: datetime, read: MartCommit) -> bool:
+        """Whether somebody has published one of the days from newer inputs than `read`."""
         commits = [MartCommit.model_validate(note) for _, note in self.table.notes(table, NOTE, since)]
-        newer = (commit for commit in commits if not set(days).isdisjoint(commit.days))
-        return any(version > versions.get(name, version) for commit in newer for name, version in commit.inputs.items())
+        others = [commit for commit in commits if not set(read.days).isdisjoint(commit.days)]
+        for name, version in read.inputs.items():
+            if any(other.inputs.get(name, 0) > version and other.tables.get(name) == read.tables[name] for other in others):
+                return True
+            # One that was emptied and loaded again counts its versions from 0, and has another id (as after a merge that added a column):
+            # of two ids the newer is the one that lies there.
+            reloaded = any(other.tables.get(name, read.tables[name]) != read.tables[name] for other in others)
+            if reloaded and str(self._opened(name).metadata().id) != read.tables[name]:
+                return True
+        return False
 
     def _schema(self, result: Computed) -> Schema:
         import pyarrow as pa

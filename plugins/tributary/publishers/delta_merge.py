@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tributary.core.failpoint import reach
-from tributary.core.fence import Commit, own, remaining, taken
+from tributary.core.fence import Commit, counted_anew, own, remaining, superseded, taken
 from tributary.core.keys import DatasetKeys
 from tributary.hooks.lake_sql import day_of, identifier, parquet_scan, time_literal
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
@@ -68,16 +68,18 @@ class DeltaMerge:
         opened = table.version()
         commits = self.table.commits(table, since=staged.position.read_at)
         if mine := own(staged.attempt, commits):
-            return Published("already", str(mine.version), mine.days, staged.parts, mine.rows)
+            left_out = tuple(taken(staged.reads, mine.reads))
+            return Published("already", str(mine.version), mine.days, staged.parts, mine.rows, mine.labels, superseded=left_out)
         left = remaining(staged.reads, commits)
         newer = taken(staged.reads, left)
         after = grown(self.contract.dataset, self.table.uri, table.schema(), schema)
         if after.widened:
             self.widening.commit(table, after.schema, after.widened)
             return self._once(staged, plan, parts)
-        labels = after.labels
+        labels = (*after.labels, *counted_anew(staged.reads, commits))
         if newer:
-            labels = (*labels, f"superseded in part: newer data of {', '.join(map(str, newer[:3]))} stayed")
+            part = f"superseded in part: newer data of {', '.join(map(str, newer[:3]))} stayed"
+            labels = (*labels, part if left else superseded(staged.reads, commits))
 
         with self.hook.duckdb() as connection:
             # A table, which spills to disk, and not a view: the days, the number and the rows are three readings.
@@ -86,7 +88,7 @@ class DeltaMerge:
             removed.forget(connection, staged.reads, commits)
             days, rows = self._days(connection), _count(connection)
             if not left:
-                return Published("superseded", str(table.version()), days, (), 0)
+                return Published("superseded", str(table.version()), days, (), 0, labels, superseded=tuple(newer))
             note = Commit(
                 attempt=staged.attempt,
                 plan_hash=staged.plan_hash,
@@ -94,6 +96,7 @@ class DeltaMerge:
                 reads=tuple(left),
                 rows=rows,
                 days=days,
+                labels=labels,
                 removed=removed.write(connection, self.keys.removed_keys(plan.run_id, str(uuid4())), left),
             )
             reach("delta_merge.before_commit")
@@ -107,7 +110,7 @@ class DeltaMerge:
             table.create_write_transaction([], "append", table.schema(), partition_by=self.partition_by, commit_properties=once(note))
         reach("delta_merge.after_commit")
         # Without retries, a commit is the next version or none.
-        return Published("published", str(opened + 1), days, staged.parts, rows, labels)
+        return Published("published", str(opened + 1), days, staged.parts, rows, labels, superseded=tuple(newer))
 
     def _source_sql(self, staged: Staged, parts: pa.Schema, newer: list[Window]) -> str:
         """One row per key: the newest. A key is there twice where its row changed between the snapshots of two chunks."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from tributary.core.errors import CheckError
 from tributary.core.failpoint import reach
-from tributary.core.fence import Commit, own, refuse_shrink, remaining, whole_days
+from tributary.core.fence import Commit, counted_anew, day_window, own, refuse_shrink, remaining, superseded, whole_days
 from tributary.core.keys import DatasetKeys
+from tributary.core.window import subtract
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
 from tributary.publishers.delta_schema_change import Grown, grown
 from tributary.publishers.delta_widening import DeltaWidening
@@ -18,12 +19,13 @@ from tributary.publishers.published import Published
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deltalake import Schema
+    from deltalake import DeltaTable, Schema
 
     from tributary.core.certificate import Outcome
     from tributary.core.contract import Contract
     from tributary.core.plan import Plan
     from tributary.core.staged import Part, Read, Staged
+    from tributary.core.window import Window
     from tributary.hooks.lake import LakeHook
 
 
@@ -48,13 +50,17 @@ class DeltaReplace:
         table = self.table.open_or_create(schema, self.partition_by)
         commits = self.table.commits(table, since=staged.position.read_at)
         if mine := own(staged.attempt, commits):
-            return self._published("already", staged, mine.days, mine.version)
+            return self._published("already", staged, mine, mine.version)
         left = remaining(staged.reads, commits)
+        anew = counted_anew(staged.reads, commits)
         if not left:
-            return Published("superseded", str(table.version()), self._days(staged.reads), (), 0)
+            labels = (*anew, superseded(staged.reads, commits))
+            days = self._days(staged.reads)
+            return Published("superseded", str(table.version()), days, (), 0, labels, superseded=self._not_in(staged.reads, ()))
 
         days = self._days(left)
         parts = self._parts(staged, days)
+        self._refuse_again(table, parts)
         new: dict[date | None, int] = {}
         for part in parts:
             new[part.partition] = new.get(part.partition, 0) + part.rows
@@ -74,6 +80,8 @@ class DeltaReplace:
             reads=tuple(left),
             rows=sum(part.rows for part in parts),
             days=days,
+            labels=(*after.labels, *anew, *self._dropped(staged, days)),
+            volume=volume,
         )
         reach("delta_replace.before_commit")
         table.create_write_transaction(
@@ -86,17 +94,36 @@ class DeltaReplace:
         )
         reach("delta_replace.after_commit")
         # Without retries, a commit is the next version or none.
-        done = self._published("published", staged, days, table.version() + 1, after.labels)
-        return replace(done, checks=(volume,))
+        return self._published("published", staged, note, table.version() + 1)
 
-    def _published(
-        self, outcome: Outcome, staged: Staged, days: tuple[date, ...], version: int | None, labels: tuple[str, ...] = ()
-    ) -> Published:
-        parts = self._parts(staged, days)
+    def _published(self, outcome: Outcome, staged: Staged, note: Commit, version: int | None) -> Published:
+        parts = self._parts(staged, note.days)
+        checks = (note.volume,) if note.volume else ()
+        left_out = self._not_in(staged.reads, note.days)
+        return Published(outcome, str(version), note.days, parts, sum(part.rows for part in parts), note.labels, checks, left_out)
+
+    def _dropped(self, staged: Staged, days: tuple[date, ...]) -> tuple[str, ...]:
         dropped = sorted(set(self._days(staged.reads)) - set(days))
-        if dropped:
-            labels = (*labels, f"superseded in part: newer data of {len(dropped)} days stayed ({dropped[0]} to {dropped[-1]})")
-        return Published(outcome, str(version), days, parts, sum(part.rows for part in parts), labels)
+        return (f"superseded in part: newer data of {len(dropped)} days stayed ({dropped[0]} to {dropped[-1]})",) if dropped else ()
+
+    def _not_in(self, reads: Iterable[Read], days: tuple[date, ...]) -> tuple[Window, ...]:
+        written = [day_window(day, self.contract.zone) for day in days]
+        return tuple(piece for read in reads if read.window for piece in subtract(read.window, written))
+
+    def _refuse_again(self, table: DeltaTable, parts: Iterable[Part]) -> None:
+        """Stop where the table has some of `parts` already: a commit that adds and removes one file has no meaning in Delta.
+
+        That its commit is not among those that were found says that the log has been shortened since.
+        """
+        import pyarrow as pa
+
+        there = {path.rpartition("/")[2] for path in pa.table(table.get_add_actions(flatten=True))["path"].to_pylist()}
+        again = [part.key for part in parts if part.key.rpartition("/")[2] in there]
+        if again:
+            raise CheckError(
+                f"{self.contract.dataset}: {again[0]} and {len(again) - 1} more parts are files of the table already, and its log does not "
+                "say by which publish; nothing was published. Trigger a new run of the window: it reads the rows again"
+            )
 
     def _parts(self, staged: Staged, days: tuple[date, ...]) -> tuple[Part, ...]:
         return tuple(part for part in staged.parts if not self.partition_by or part.partition in days)

@@ -7,9 +7,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tributary.core.errors import LakeError, LakeUnavailable
+from tributary.core.errors import CheckError, LakeError, LakeUnavailable
 from tributary.core.failpoint import reach
-from tributary.core.fence import Commit, day_window, refuse_shrink, remaining, whole_days
+from tributary.core.fence import Commit, counted_anew, day_window, refuse_shrink, remaining, superseded, whole_days
 from tributary.core.keys import DatasetKeys
 from tributary.core.staged import Read
 from tributary.hooks.object_swap import StoredObject, head, swap
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tributary.core.certificate import Outcome
     from tributary.core.contract import Contract
     from tributary.core.plan import Plan
-    from tributary.core.staged import Part, Staged
+    from tributary.core.staged import CheckResult, Part, Staged
     from tributary.hooks.lake import LakeHook
 
 # Our note in an object's metadata. S3 allows 2 KB of ASCII there.
@@ -38,6 +38,11 @@ class Slot:
     read: Read
     there: StoredObject | None
     note: Commit | None
+
+    @property
+    def notes(self) -> list[Commit]:
+        """The commits that the fence asks: the last one of the partition, if any."""
+        return [self.note] if self.note else []
 
 
 class ParquetObject:
@@ -82,13 +87,9 @@ class ParquetObject:
 
     def _once(self, staged: Staged, plan: Plan, max_shrink: float, wrote: set[str]) -> Published:
         slots = [self._slot(part, staged) for part in staged.parts]
-        ours = [slot for slot in slots if not self._is_mine(slot, staged) and remaining([slot.read], [slot.note] if slot.note else [])]
-        volume = refuse_shrink(
-            self.contract.dataset,
-            {slot.part.partition: slot.note.rows for slot in ours if slot.note},
-            {slot.part.partition: slot.part.rows for slot in ours},
-            max_shrink=max_shrink,
-        )
+        ours = [slot for slot in slots if not self._is_mine(slot, staged) and remaining([slot.read], slot.notes)]
+        mine = [slot for slot in slots if self._is_mine(slot, staged)]
+        volume = (self._volume(mine, ours, max_shrink),) if mine or ours else ()
         reach("parquet_object.before_commit")
         for slot in ours:
             note = self._note(slot, staged, plan)
@@ -97,8 +98,21 @@ class ParquetObject:
             reach("parquet_object.after_commit")
             wrote.add(slot.key)
         if not ours:
-            return self._published(slots, staged, wrote)
-        return replace(self._published([self._slot(slot.part, staged) for slot in slots], staged, wrote), checks=(volume,))
+            return replace(self._published(slots, staged, wrote), checks=volume)
+        return replace(self._published([self._slot(slot.part, staged) for slot in slots], staged, wrote), checks=volume)
+
+    def _volume(self, mine: list[Slot], ours: list[Slot], max_shrink: float) -> CheckResult:
+        """Of the whole publish, also where an earlier try has replaced some objects."""
+        replaced = {slot.part.partition: slot.note.replaced for slot in mine if slot.note and slot.note.replaced is not None}
+        now = replaced | {slot.part.partition: slot.note.rows for slot in ours if slot.note}
+        new = {slot.part.partition: slot.part.rows for slot in (*(slot for slot in mine if slot.part.partition in replaced), *ours)}
+        try:
+            return refuse_shrink(self.contract.dataset, now, new, max_shrink=max_shrink)
+        except CheckError:
+            if not mine:
+                raise
+            # It had passed before the first object was replaced. To stop now would leave half a publish that no retry finishes.
+            return refuse_shrink(self.contract.dataset, now, new, max_shrink=1.0)
 
     def _published(self, slots: list[Slot], staged: Staged, wrote: set[str]) -> Published:
         mine = [slot for slot in slots if self._is_mine(slot, staged)]
@@ -111,14 +125,24 @@ class ParquetObject:
                 )
         outcome: Outcome = "published" if wrote else "already" if mine else "superseded"
         kept = len(slots) - len(mine)
-        labels = (f"superseded in part: newer data of {kept} days stayed",) if mine and kept else ()
+        labels = tuple(dict.fromkeys(label for slot in mine if slot.note for label in slot.note.labels))[:1]
+        if mine and kept:
+            labels += (f"superseded in part: newer data of {kept} days stayed",)
+        if outcome == "superseded":
+            labels = self._superseded(slots)
         digest = hashlib.sha256("".join(f"{slot.key} {slot.there.etag}\n" for slot in slots if slot.there).encode()).hexdigest()[:16]
         days = tuple(slot.part.partition for slot in mine or slots if slot.part.partition)
         # As readers find them: under the fixed key, with the ETag of the copy.
         parts = tuple(
             slot.part.model_copy(update={"key": slot.key, "etag": slot.there.etag if slot.there else slot.part.etag}) for slot in mine
         )
-        return Published(outcome, digest, days, parts, sum(part.rows for part in parts), labels)
+        left_out = tuple(slot.read.window for slot in slots if slot.read.window and not self._is_mine(slot, staged))
+        return Published(outcome, digest, days, parts, sum(part.rows for part in parts), labels, superseded=left_out)
+
+    @staticmethod
+    def _superseded(slots: list[Slot]) -> tuple[str, ...]:
+        reads, commits = [slot.read for slot in slots], [note for slot in slots for note in slot.notes]
+        return (*counted_anew(reads, commits), superseded(reads, commits))
 
     def _slot(self, part: Part, staged: Staged) -> Slot:
         key = self.keys.published_object(self.column, part.partition)
@@ -155,6 +179,8 @@ class ParquetObject:
             reads=(read,),
             rows=slot.part.rows,
             days=(slot.part.partition,) if slot.part.partition else (),
+            labels=counted_anew([slot.read], slot.notes),
+            replaced=slot.note.rows if slot.note else 0,
         )
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tributary.core.certificate import Outcome
     from tributary.core.plan import Plan
     from tributary.core.staged import CheckResult, Part, Staged
+    from tributary.core.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Published:
     rows: int
     labels: tuple[str, ...] = ()
     checks: tuple[CheckResult, ...] = ()  # what was compared with the rows that were there before
+    superseded: tuple[Window, ...] = ()  # ranges that were read here and that others had read later; not of mode snapshot
 
 
 class Publisher(Protocol):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from cli.certified import certified
 from cli.console import CommandError
+from cli.verify_report import Report
 from tributary.core.bisect import Bisect, Differing, Totals
 from tributary.core.comparison import Comparison, comparison
 from tributary.core.errors import SchemaChanged, SourceError, SourceUnavailable
-from tributary.core.findings import Finding, detailed, differences, judged, paired, to_repair
+from tributary.core.findings import detailed, differences, judged, paired, to_repair
 from tributary.core.key_range import Bound, KeyRange
 from tributary.core.select import Query, bound, cursor_zone, quote_ident, quote_table
 from tributary.core.source_table import fit
@@ -45,38 +45,6 @@ RANGES_AT_ONCE = 20
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 
 Progress = Callable[[str], None]
-
-
-@dataclass(slots=True)
-class Report:
-    """What was compared, and what differs."""
-
-    dataset: str
-    mode: str
-    source: str
-    lake: str
-    source_read_at: datetime
-    compared: Comparison
-    zone: ZoneInfo  # of the contract: its days are what a run is given
-    windows: list[Window] = field(default_factory=list)  # compared; none: the whole table
-    uncertified: list[date] = field(default_factory=list)  # asked for, and not in the lake by any certificate
-    source_rows: int = 0
-    lake_rows: int = 0
-    changed_since: int = 0
-    findings: list[Finding] = field(default_factory=list)  # errors only
-    unlisted: list[Window] = field(default_factory=list)
-    complete: bool = True  # whether every differing key is in `findings`
-    misplaced: dict[date | None, int] = field(default_factory=dict)
-    repair: list[Window] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    source_bytes: int = 0
-    lake_bytes: int = 0
-
-    @property
-    def equal(self) -> bool:
-        """Whether nothing differs but what the source changed after the newest certificate."""
-        return not (self.findings or self.misplaced or self.compared.wrong) and self.complete
 
 
 class Verification:

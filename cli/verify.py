@@ -11,7 +11,7 @@ import typer
 from cli.console import cell, enter, note, print_json, reported, table
 
 if TYPE_CHECKING:
-    from cli.verification import Report
+    from cli.verify_report import Report
     from tributary.core.contract import Contract
     from tributary.core.findings import Finding
     from tributary.core.window import Window

@@ -13,7 +13,7 @@ from tributary.core.window import midnight
 
 if TYPE_CHECKING:
     from cli.stack.settings import Settings
-    from cli.verification import Report
+    from cli.verify_report import Report
     from tributary.core.contract import Contract
 
 POLL_SECONDS = 2.0

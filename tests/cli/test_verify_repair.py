@@ -10,8 +10,8 @@ import pytest
 from airflow.sdk.exceptions import ParamValidationError
 
 from cli.console import CommandError
-from cli.verification import Report
 from cli.verify_repair import confs
+from cli.verify_report import Report
 from tests.lake_support import contract, days
 from tributary.core.comparison import Comparison
 from tributary.core.contract import Contract

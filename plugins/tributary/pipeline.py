@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, XComArg
@@ -11,6 +11,7 @@ from tributary.core.contract import Contract
 from tributary.core.keys import DatasetKeys
 from tributary.core.source_pool import pool_name
 from tributary.core.sweep import SCHEDULES
+from tributary.core.window import midnight, show
 from tributary.operators.check import CheckOperator
 from tributary.operators.extract import ExtractOperator
 from tributary.operators.plan import PLAN_KEY, PlanOperator
@@ -168,11 +169,13 @@ def manual(contract: Contract) -> str:
         if contract.cursor and contract.margin
         else "as each run says: the result of `wait_until_safe` (its XCom), the extra of the asset's events, the certificate"
     )
+    # Airflow takes a bare date for midnight UTC.
+    first, last = (show(midnight(day, contract.zone)) for day in (date(2026, 1, 1), date(2026, 1, 31)))
     by_hand = (
         f"""
 * **One run over many days**: Trigger, choose `start` and `end` (`end` is exclusive), or
   `./lake airflow dags trigger {contract.dataset} --conf '{{"start": "2026-01-01", "end": "2026-02-01"}}'`
-* **One run a day**: `./lake airflow backfill create --dag-id {contract.dataset} --from-date 2026-01-01 --to-date 2026-01-31`
+* **One run a day**: `./lake airflow backfill create --dag-id {contract.dataset} --from-date {first} --to-date {last}`
   (`--to-date` is inclusive)"""
         if contract.mode != "snapshot"
         else "\n* **Now**: Trigger. Days that are over cannot be read again."

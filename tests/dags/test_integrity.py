@@ -234,3 +234,16 @@ def test_a_worker_does_not_stumble_over_the_contract_of_another_dataset(contract
     bag = parse(monkeypatch, contracts, dag_id="orders")
     assert bag.import_errors == {}
     assert "orders" in bag.dags
+
+
+def test_the_backfill_that_a_page_shows_begins_with_the_contracts_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow takes a bare date for midnight UTC, and would leave the first or the last day out elsewhere."""
+    shutil.copytree(CONTRACTS, tmp_path / "sql")
+    (tmp_path / "sql" / "berlin").mkdir()
+    text = (tmp_path / "sql" / "orders" / "dataset.yaml").read_text().replace("dataset: orders", "dataset: berlin")
+    (tmp_path / "sql" / "berlin" / "dataset.yaml").write_text(text + "\ntimezone: Europe/Berlin\n")
+    dags = parse(monkeypatch, tmp_path / "sql", None).dags
+    assert "--from-date 2026-01-01 --to-date 2026-01-31" in dags["orders"].doc_md
+    assert "--from-date 2025-12-31T23:00:00Z --to-date 2026-01-30T23:00:00Z" in dags["berlin"].doc_md

@@ -236,9 +236,7 @@ def test_a_worker_does_not_stumble_over_the_contract_of_another_dataset(contract
     assert "orders" in bag.dags
 
 
-def test_the_backfill_that_a_page_shows_begins_with_the_contracts_day(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_backfill_that_a_page_shows_begins_with_the_contracts_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow takes a bare date for midnight UTC, and would leave the first or the last day out elsewhere."""
     shutil.copytree(CONTRACTS, tmp_path / "sql")
     (tmp_path / "sql" / "berlin").mkdir()

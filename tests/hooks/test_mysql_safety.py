@@ -153,6 +153,45 @@ def test_a_prepared_transaction_without_a_connection_counts(source: SourceDataba
         source.run(f"XA ROLLBACK '{name}'")
 
 
+def test_a_statement_of_an_engine_without_transactions_is_waited_for(source: SourceDatabase, other: Any) -> None:
+    engine = "Aria" if source.hook().facts().flavour == "MariaDB" else "MyISAM"
+    source.run(f"CREATE TABLE plain (id INT PRIMARY KEY, at DATETIME(6)) ENGINE={engine}", "INSERT INTO t VALUES (8, NULL), (9, NULL)")
+    writer = source.connect(database=source.name)
+    run(writer, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    end = source.hook().clock() + timedelta(seconds=1)
+    window, watch = Window(end - timedelta(days=1), end), Watch(connection=source.hook().conn_id)
+    # Reads InnoDB without a lock while it writes: of what InnoDB sees of it, a reader.
+    fill = f"INSERT INTO plain SELECT id, '{end:%F %T.%f}' FROM t WHERE id > 7 AND SLEEP(1.5) = 0"
+    thread = threading.Thread(target=run, args=(writer, fill))
+    thread.start()
+    time.sleep(2.2)
+    verdict = look(watch, window)
+    thread.join()
+    assert f"of connection {writer.thread_id()}" in verdict.waiting_for
+    assert look(watch, window, verdict.suspects).safe
+    writer.close()
+
+
+def test_the_rows_of_an_insert_delayed_are_not_waited_for(source: SourceDatabase, other: Any) -> None:
+    """What the label of such engines says (core/shortfall.py): they wait in the server, and their thread seems to have just begun."""
+    if source.hook().facts().flavour == "MySQL":
+        return  # there DELAYED is taken for a plain INSERT, which is seen
+    source.run("CREATE TABLE queued (id INT PRIMARY KEY, at DATETIME(6) NOT NULL DEFAULT NOW(6)) ENGINE=MyISAM")
+    run(other, "LOCK TABLES queued READ")
+    source.run("INSERT DELAYED INTO queued (id) VALUES (1)")
+    end = source.hook().clock()
+    time.sleep(1.5)
+    verdict = look(Watch(connection=source.hook().conn_id), Window(end - timedelta(days=1), end))
+    assert (verdict.safe, verdict.guarantee) == (True, "exact")
+    assert source.run("SELECT COUNT(*) FROM queued") == [(0,)]
+    run(other, "UNLOCK TABLES")
+    eventually(lambda: came_late(source, end))
+
+
+def came_late(source: SourceDatabase, end: datetime) -> None:
+    assert source.run(f"SELECT at < '{end:%F %T.%f}' FROM queued") == [(1,)]
+
+
 def test_without_process_nobody_is_seen_and_the_reading_says_so(source: SourceDatabase, other: Any) -> None:
     run(other, "UPDATE t SET at = NOW(6) WHERE id = 1")
     login = source.user("SELECT ON {db}.*")

@@ -177,19 +177,24 @@ def test_the_rows_of_an_insert_delayed_are_not_waited_for(source: SourceDatabase
     if source.hook().facts().flavour == "MySQL":
         return  # there DELAYED is taken for a plain INSERT, which is seen
     source.run("CREATE TABLE queued (id INT PRIMARY KEY, at DATETIME(6) NOT NULL DEFAULT NOW(6)) ENGINE=MyISAM")
+    source.run("SET SESSION lock_wait_timeout = 20", "INSERT DELAYED INTO queued (id) VALUES (1)")  # its thread is there from now on
+    eventually(lambda: holds(source, 1))
     run(other, "LOCK TABLES queued READ")
-    source.run("INSERT DELAYED INTO queued (id) VALUES (1)")
+    source.run("INSERT DELAYED INTO queued (id) VALUES (2)")
     end = source.hook().clock()
     time.sleep(1.5)
     verdict = look(Watch(connection=source.hook().conn_id), Window(end - timedelta(days=1), end))
     assert (verdict.safe, verdict.guarantee) == (True, "exact")
-    assert source.run("SELECT COUNT(*) FROM queued") == [(0,)]
+    with other.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM queued")
+        assert cursor.fetchall() == ((1,),)
     run(other, "UNLOCK TABLES")
-    eventually(lambda: came_late(source, end))
+    eventually(lambda: holds(source, 2))
+    assert source.run(f"SELECT COUNT(*) FROM queued WHERE at < '{end:%F %T.%f}'") == [(2,)]
 
 
-def came_late(source: SourceDatabase, end: datetime) -> None:
-    assert source.run(f"SELECT at < '{end:%F %T.%f}' FROM queued") == [(1,)]
+def holds(source: SourceDatabase, rows: int) -> None:
+    assert source.run("SELECT COUNT(*) FROM queued") == [(rows,)]
 
 
 def test_without_process_nobody_is_seen_and_the_reading_says_so(source: SourceDatabase, other: Any) -> None:

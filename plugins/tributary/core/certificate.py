@@ -43,7 +43,9 @@ class Certificate(Record):
     outcome: Outcome = Field(
         description="published · already: the same attempt had been committed before · superseded: data read later was there and stayed"
     )
-    guarantee: Guarantee = Field(description="exact: no transaction could still stamp rows into the window · reduced: the run only waited")
+    guarantee: Guarantee = Field(
+        description="exact: no transaction could still stamp rows into the window · reduced: nobody can promise it, and `labels` say why"
+    )
     labels: tuple[str, ...] = Field(
         description="what a reader should know: why the guarantee is reduced, late rows, days that were superseded"
     )

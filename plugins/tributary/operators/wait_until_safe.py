@@ -24,8 +24,10 @@ class WaitUntilSafeOperator(StepOperator):
 
     :param dataset: name of the dataset's folder.
     :param poll_s: seconds between two looks at the source while waiting.
-    :raises WindowError: where the run's window cannot be read at all, or a writer blocks it for longer than the contract's
-        `wait.max_wait_s`; the message names the writer.
+    :raises WindowError: where the run's window cannot be read at all, or a writer or a replica that is behind blocks it for longer than the
+        contract's `wait.max_wait_s`; the message names the writer.
+
+    Of a snapshot only a replica is waited for: who commits late is in the next one.
 
     A retry looks again from the beginning. Returns `{"window", "guarantee", "labels", "seconds"}`; the seconds that it waited.
     """

@@ -87,7 +87,7 @@ def preview_of(dataset: str, start: str | None, end: str | None) -> Preview:
         contract=contract,
         live=live,
         window=window,
-        verdict=_verdict(contract, window),
+        verdict=_verdict(contract, live, window),
         groups=chunked.groups(contract),
         cut=chunked.how,
         rows_estimate=chunked.rows,
@@ -95,13 +95,14 @@ def preview_of(dataset: str, start: str | None, end: str | None) -> Preview:
     )
 
 
-def _verdict(contract: Contract, window: Window) -> Verdict:
-    from tributary.core.safety import Verdict, Watch
+def _verdict(contract: Contract, live: SourceTable, window: Window) -> Verdict:
+    from tributary.core.safety import Watch
+    from tributary.core.shortfall import shortfalls
     from tributary.hooks.window_safety import look
 
-    if contract.mode == "snapshot":
-        return Verdict(safe=True, guarantee="exact")
-    return look(Watch.of(contract), window)
+    verdict = look(Watch.of(contract), window)
+    short = tuple(each.label for each in shortfalls(contract, live))
+    return verdict.model_copy(update={"guarantee": "reduced", "labels": verdict.labels + short}) if short else verdict
 
 
 def _columns(contract: Contract, live: SourceTable) -> list[tuple[str, str, str]]:

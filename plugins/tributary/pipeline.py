@@ -167,7 +167,7 @@ def manual(contract: Contract) -> str:
         f"reduced: the application stamps `{contract.cursor.column}`; of rows more than {contract.margin.total_seconds():.0f} s late only "
         f"the audit of the next {contract.audit.windows} runs knows"
         if contract.cursor and contract.margin
-        else "as each run says: the result of `wait_until_safe` (its XCom), the extra of the asset's events, the certificate"
+        else "as each run says: the result of `publish` (its XCom), the extra of the asset's events, the certificate"
     )
     # Airflow takes a bare date for midnight UTC.
     first, last = (show(midnight(day, contract.zone)) for day in (date(2026, 1, 1), date(2026, 1, 31)))

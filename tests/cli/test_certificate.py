@@ -25,7 +25,8 @@ DAY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 def source(settings: Settings) -> Iterator[SourceDatabase]:
     with source_database(settings) as database:
         database.run(
-            "CREATE TABLE events (id INT PRIMARY KEY, at DATETIME(6) NOT NULL, email VARCHAR(50), amount DECIMAL(8,2), KEY (at))",
+            "CREATE TABLE events (id INT PRIMARY KEY, at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), email VARCHAR(50), "
+            "amount DECIMAL(8,2), KEY (at))",
             "INSERT INTO events VALUES (9, '2026-01-01', 'secret-canary@example.com', NULL), (10, '2026-01-01 08:00:00', NULL, -1.50), "
             "(11, '2026-01-02', 'later', 7)",
         )

@@ -118,6 +118,30 @@ def test_a_source_without_process_is_degraded_with_the_grant_that_mends_it(lake:
     assert "1 degraded" in result.stderr
 
 
+@pytest.fixture
+def unstamped(settings: Settings) -> Iterator[str]:
+    """A table whose ON UPDATE somebody lost."""
+    name = f"shop.unstamped_{uuid4().hex[:8]}"
+    with closing(MySQLdb.connect(**settings.mysql("root", database=None))) as root, root.cursor() as cursor:
+        stamp = "DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"
+        cursor.execute(f"CREATE TABLE {name} (order_id INT PRIMARY KEY, updated_at {stamp}, KEY (updated_at))")
+        yield name
+        cursor.execute(f"DROP TABLE {name}")
+
+
+def test_a_cursor_that_nothing_stamps_is_degraded_with_both_ways_out(lake: Command, orders: Path, unstamped: str) -> None:
+    orders.write_text(CONTRACT.replace("shop.orders", unstamped))
+    result = lake("check", "orders", "--json")
+    assert result.exit_code == 0, result.stdout
+    (worse,) = [finding for finding in json.loads(result.stdout)["findings"] if finding["state"] != "fine"]
+    assert worse["looked_at"] == "cursor stamp"
+    assert "updated_at of changed rows (no ON UPDATE CURRENT_TIMESTAMP)" in worse["found"]
+    assert f"ALTER TABLE {unstamped} MODIFY updated_at datetime(6) NOT NULL DEFAULT" in worse["todo"]
+    assert "stamped_by: application, margin_s:" in worse["todo"]
+    planned = json.loads(lake("plan", "orders", "--from", "2026-01-01", "--to", "2026-01-02", "--json").stdout)
+    assert (planned["guarantee"], worse["found"].removesuffix(" (reduced guarantee)") in planned["labels"][0]) == ("reduced", True)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

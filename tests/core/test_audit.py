@@ -57,6 +57,19 @@ def test_a_rise_makes_chunks_of_the_window() -> None:
     assert [audit.reread_rows for audit in with_rows(audits, rows)] == [15 + 25, None]
 
 
+def test_a_piece_that_two_audits_share_counts_for_both() -> None:
+    audits = [found(days(2, 5), 9, 10), found(days(4, 5), 3, 4)]
+    assert [audit.reread_rows for audit in with_rows(audits, [(days(2, 3), 1), (days(3, 4), 5), (days(4, 5), 4)])] == [10, 4]
+
+
+def test_of_a_window_whose_pieces_reach_beyond_it_the_recount_stays() -> None:
+    """Windows of hours that cross: the first is read whole, so that no chunk of the second begins where it begins."""
+    noon = Window(START + timedelta(hours=12), START + timedelta(hours=36))
+    audits = [found(days(1, 2), 9, 10), found(noon, 3, 4)]
+    (first, second) = with_rows(audits, [(days(1, 2), 10), (Window(days(2, 3).start, noon.end), 1)])
+    assert (first.reread_rows, second.reread_rows, second.counted.rows) == (10, None, 4)
+
+
 spans = st.tuples(st.integers(1, 20), st.integers(1, 8)).map(lambda pair: days(pair[0], pair[0] + pair[1]))
 
 

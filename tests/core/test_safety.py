@@ -1,5 +1,9 @@
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from tributary.core import safety
 from tributary.core.safety import Reading, Verdict, Watch, Writer, judge
 from tributary.core.window import Window
 
@@ -116,3 +120,43 @@ def test_the_message_says_how_to_end_what_blocks() -> None:
     prepared = writer(END).model_copy(update={"connection_id": 0, "transaction": "4711"})
     assert "transaction 4711 of connection 0" in verdict(prepared).waiting_for
     assert "XA RECOVER" in verdict(prepared).fix
+
+
+def snapshot(replica: str | None = None) -> Verdict:
+    """Of a table that is read as a whole, while somebody writes and before its window is over."""
+    reading = Reading(clock=END - timedelta(hours=1), writers=(), replica=replica)
+    return judge(DAY, reading, Watch(connection="shop", snapshot=True))
+
+
+def test_a_snapshot_waits_for_nobody_and_is_exact_on_the_server_that_takes_the_writes() -> None:
+    assert snapshot() == Verdict(safe=True, guarantee="exact")
+
+
+REDUCED: dict[str, tuple[Callable[[], Verdict], str]] = {
+    "no PROCESS": (lambda: verdict(process=False), "no PROCESS privilege; transactions longer than 600 s are missed"),
+    "the application stamps": (lambda: verdict(margin_s=60), "the application stamps the cursor; rows later than 60 s are missed"),
+    "a replica": (lambda: verdict(replica="it is a replica of db1"), "it is a replica of db1, and source.primary is not named; rows that"),
+    "a snapshot of a replica": (
+        lambda: snapshot("it is a replica of db1"),
+        "it is a replica of db1, and source.primary is not named; the snapshot is as old as it is behind",
+    ),
+}
+
+
+def says_so(found: Verdict, reason: str) -> None:
+    assert (found.safe, found.guarantee) == (True, "reduced")
+    assert found.labels[0].startswith(f"reduced guarantee: {reason}")
+
+
+@pytest.mark.parametrize(("judged", "reason"), REDUCED.values(), ids=list(REDUCED))
+def test_a_run_that_cannot_promise_it_says_reduced_and_why(judged: Callable[[], Verdict], reason: str) -> None:
+    says_so(judged(), reason)
+
+
+@pytest.mark.parametrize(("judged", "reason"), REDUCED.values(), ids=list(REDUCED))
+def test_a_judge_without_labels_is_caught(judged: Callable[[], Verdict], reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: such a run would be certified as exact."""
+    monkeypatch.setattr(safety, "_labels", lambda *_: iter(()))
+    assert judged().guarantee == "exact"
+    with pytest.raises(AssertionError):
+        says_so(judged(), reason)

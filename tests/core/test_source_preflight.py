@@ -10,6 +10,7 @@ import pytest
 from tributary.core.contract import Contract
 from tributary.core.source_preflight import SourceFacts, grant_line, judge_source, judge_table
 from tributary.core.source_table import SourceColumn, SourceTable
+from tributary.core.stamps import Stamps
 
 FACTS = SourceFacts(
     address="db.example:3306",
@@ -42,8 +43,16 @@ CONTRACT = Contract.model_validate(
 )
 
 
+BOTH = Stamps(on_insert=True, on_update=True)
+
+
 def table(
-    engine: str = "InnoDB", kind: str = "datetime(6)", indexed: tuple[str, ...] = ("id", "updated_at"), rows: int = 10, zone: str = "UTC"
+    engine: str = "InnoDB",
+    kind: str = "datetime(6)",
+    indexed: tuple[str, ...] = ("id", "updated_at"),
+    rows: int = 10,
+    zone: str = "UTC",
+    stamps: Stamps = BOTH,
 ) -> SourceTable:
     return SourceTable(
         schema_name="shop",
@@ -53,6 +62,7 @@ def table(
         columns=(SourceColumn(name="id", type="int", nullable=False), SourceColumn(name="updated_at", type=kind, nullable=False)),
         primary_key=("id",),
         indexed=frozenset(indexed),
+        stamps={"updated_at": stamps},
         server_zone=zone,
     )
 
@@ -103,6 +113,7 @@ def test_a_fitting_table_is_fine() -> None:
     assert [(finding.looked_at, finding.state) for finding in judge_table(CONTRACT, table())] == [
         ("table", "fine"),
         ("engine", "fine"),
+        ("cursor stamp", "fine"),
         ("cursor index", "fine"),
     ]
 
@@ -112,6 +123,7 @@ def test_a_fitting_table_is_fine() -> None:
     [
         (table(engine="MyISAM"), "engine", "degraded", "ALTER TABLE shop.orders ENGINE = InnoDB;"),
         (table(engine="VIEW"), "engine", "degraded", "its tables"),
+        (table(stamps=Stamps(on_insert=True)), "cursor stamp", "degraded", "stamped_by: application, margin_s:"),
         (table(indexed=("id",)), "cursor index", "degraded", "CREATE INDEX orders_updated_at ON shop.orders (updated_at);"),
         (table(indexed=("id",), rows=1_000_000), "table", "refused", "correct"),
         (table(kind="int"), "table", "refused", "correct"),

@@ -16,8 +16,10 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.timezone import utcnow
 
-from tributary.core.contract_file import folders
+from tributary import pipeline
+from tributary.core.contract_file import find, folders
 
 ROOT = Path(__file__).parents[2]
 DAGS = ROOT / "dags"
@@ -133,6 +135,48 @@ def timetable_runs(timetable: Any, start: Any, count: int) -> Iterator[Any]:
     for _ in range(count):
         info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=TimeRestriction(start, None, catchup=True))
         yield (last := info.data_interval)
+
+
+def missed(dag: DAG) -> list[Any]:
+    """The windows for which the scheduler makes runs by itself after five days without one."""
+    from airflow.serialization.encoders import coerce_to_core_timetable
+    from airflow.timetables.base import DataInterval, TimeRestriction
+
+    timetable, now = coerce_to_core_timetable(dag.timetable), utcnow()
+    off = timetable.infer_manual_data_interval(run_after=now - timedelta(days=5))
+    found = [DataInterval(off.start, off.end)]
+    while True:
+        info = timetable.next_dagrun_info(
+            last_automated_data_interval=found[-1], restriction=TimeRestriction(dag.start_date, None, catchup=dag.catchup)
+        )
+        if info.run_after > now:
+            return found
+        found.append(info.data_interval)
+
+
+def none_is_left_out(dag: DAG) -> None:
+    windows = missed(dag)
+    assert len(windows) == 6
+    assert all(after.start == before.end for before, after in pairwise(windows))
+
+
+WITH_WINDOWS = sorted(set(EXPECTED) - ASSET_SCHEDULED - {"customers", "payments_by_hand"})
+
+
+@pytest.mark.parametrize("dag_id", WITH_WINDOWS)
+def test_windows_that_passed_while_everything_was_off_are_due(bag: DagBag, dag_id: str) -> None:
+    none_is_left_out(bag.dags[dag_id])
+
+
+@pytest.mark.parametrize("dag_id", WITH_WINDOWS)
+def test_without_catchup_the_windows_that_were_missed_are_left_out(dag_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: a chain that forgets it makes a run of the newest window only."""
+    monkeypatch.setattr(pipeline, "DAG", lambda *args, schedule, **kwargs: DAG(*args, schedule=schedule, **{**kwargs, "catchup": False}))
+    folder = find(CONTRACTS, dag_id)
+    forgetful = pipeline.dataset_dag(folder.load(os.environ), transformed=False)
+    with pytest.raises(AssertionError):
+        none_is_left_out(forgetful)
+    assert len(missed(forgetful)) == 2
 
 
 def test_days_missed_while_the_stack_was_off_are_loaded(dag: DAG) -> None:

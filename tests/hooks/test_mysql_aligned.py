@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+import MySQLdb
 import pytest
 
 from cli.stack.settings import Settings
+from tests.private_server import private_server
 from tests.source_database import SourceDatabase, source_database
 from tributary.hooks import mysql_aligned
 from tributary.hooks.mysql_aligned import Aligned
@@ -105,6 +108,48 @@ def test_each_rung_shows_one_moment(source: SourceDatabase, monkeypatch: pytest.
     wrong, rungs, connections = differing(source, source.hook(source.user(*grants)))
     assert (wrong, rungs) == (0, {rung})
     assert connections == (1 if rung == "one_stream" else CONNECTIONS)
+
+
+def test_a_lock_that_locks_nothing_is_seen(source: SourceDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control of the lock rungs: what the lock keeps out now commits between two snapshots, and the connections differ."""
+    whole = mysql_aligned.open_transaction
+
+    def disturbed(session: Any) -> None:
+        whole(session)
+        source.run("UPDATE moving SET version = version + 1 WHERE id = 3")
+
+    monkeypatch.setattr(mysql_aligned, "_by_position", lambda _: False)
+    monkeypatch.setattr(mysql_aligned, "_locks", lambda _: (("table_lock", "DO 0"),))
+    monkeypatch.setattr(mysql_aligned, "open_transaction", disturbed)
+    assert differing(source, source.hook()) == (ROUNDS, {"table_lock"}, CONNECTIONS)
+
+
+def moments(source: SourceDatabase, monkeypatch: pytest.MonkeyPatch, schema: str) -> tuple[str, int]:
+    """The rung, and how many moments two connections show between whose snapshots somebody commits, where no lock keeps him out."""
+
+    def disturbed(session: Any) -> None:
+        whole(session)
+        with suppress(MySQLdb.OperationalError):  # lock wait timeout
+            source.run("SET SESSION lock_wait_timeout = 1", f"UPDATE {schema}.moving SET version = version + 1")
+
+    whole, hook = mysql_aligned.open_transaction, source.hook()
+    with monkeypatch.context() as patched:
+        patched.setattr(mysql_aligned, "open_transaction", disturbed)
+        with hook.aligned(hook.describe(schema, "moving"), 2) as aligned:
+            rows = [snapshot._session.rows(f"SELECT version FROM {schema}.moving") for snapshot in aligned.snapshots]
+            return aligned.rung, len({row[0]["version"] for row in rows})
+
+
+@pytest.mark.parametrize("option", ["--binlog-ignore-db=hidden", "--binlog-do-db=other"])
+def test_positions_of_a_binlog_that_leaves_databases_out_are_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    """Such a binlog stands still while rows change: without the look at its filters (the control) the first try counts as one moment."""
+    with private_server(tmp_path / "server", "--log-bin=binlog", "--binlog-format=ROW", option) as source:
+        source.run("CREATE DATABASE hidden", "CREATE TABLE hidden.moving (version INT NOT NULL)", "INSERT INTO hidden.moving VALUES (0)")
+        assert moments(source, monkeypatch, "hidden") == ("table_lock", 1)
+        monkeypatch.setattr(mysql_aligned, "_unlogged", lambda _: None)
+        assert moments(source, monkeypatch, "hidden") == ("binlog_position", 2)
 
 
 def test_the_locks_are_gone_when_reading_begins(source: SourceDatabase, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
+from tests.operators.test_wait_until_safe import Step
 from tests.private_server import private_server
 from tests.source_database import SourceDatabase
 from tributary.core.errors import SourceError
 from tributary.core.safety import Verdict, Watch
 from tributary.core.window import Window
+from tributary.hooks import mysql_aligned
+from tributary.hooks.mysql_arrow import MySqlArrowHook
 from tributary.hooks.window_safety import look
 
 pytestmark = pytest.mark.services
@@ -31,7 +36,8 @@ def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SourceDatabase
 
 @pytest.fixture(scope="module")
 def replica(primary: SourceDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SourceDatabase]:
-    with private_server(tmp_path_factory.mktemp("replica"), "--server-id=2") as server:
+    # A binlog of its own that what it applies does not reach: log_slave_updates is off unless somebody turns it on.
+    with private_server(tmp_path_factory.mktemp("replica"), "--server-id=2", "--log-bin=binlog") as server:
         server.run(
             f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={primary.server['port']}, MASTER_USER='copier', MASTER_PASSWORD='x', "
             "MASTER_USE_GTID=slave_pos",
@@ -121,6 +127,108 @@ def test_what_the_primary_committed_is_there_when_the_window_is_safe(primary: So
     replica.run("START SLAVE SQL_THREAD")
     safe_soon(asked, some)
     assert replica.run(f"SELECT COUNT(*) FROM {NAME}.t")[0][0] == before + 1
+
+
+@pytest.fixture
+def standing(replica: SourceDatabase) -> Iterator[None]:
+    """The replica applies nothing, whatever its primary commits."""
+    replica.run("STOP SLAVE SQL_THREAD")
+    yield
+    replica.run("START SLAVE SQL_THREAD")
+
+
+def rows(server: SourceDatabase) -> int:
+    return int(server.run(f"SELECT COUNT(*) FROM {NAME}.t")[0][0])
+
+
+@pytest.mark.usefixtures("standing")
+def test_without_that_wait_the_window_is_safe_and_the_row_is_missing(
+    primary: SourceDatabase, replica: SourceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control."""
+    primary.run(f"INSERT INTO {NAME}.t (at) VALUES (UTC_TIMESTAMP(6))")
+    monkeypatch.setattr(MySqlArrowHook, "has_applied", lambda *_, **__: True)
+    verdict = safe_soon(watch(replica, primary), open_window(primary))
+    assert (verdict.guarantee, verdict.labels) == ("exact", ())
+    assert rows(replica) < rows(primary)
+
+
+def test_a_snapshot_waits_for_a_replica_that_is_behind_and_for_nobody_who_writes(
+    primary: SourceDatabase, replica: SourceDatabase, writer: Any, standing: None
+) -> None:
+    asked = watch(replica, primary).model_copy(update={"snapshot": True})
+    primary.run(f"INSERT INTO {NAME}.t (at) VALUES (UTC_TIMESTAMP(6))")
+    verdict = look(asked, window(primary))
+    assert not verdict.safe
+    assert "has not applied all that its primary" in verdict.waiting_for
+    replica.run("START SLAVE SQL_THREAD")
+    done = safe_soon(asked, window(primary))
+    assert (done.guarantee, done.labels) == ("exact", ())
+    assert rows(replica) == rows(primary)
+
+
+def test_a_snapshot_of_a_replica_alone_is_labelled_and_one_of_a_primary_is_exact(primary: SourceDatabase, replica: SourceDatabase) -> None:
+    behind = look(watch(replica, None).model_copy(update={"snapshot": True}), window(primary))
+    assert (behind.safe, behind.guarantee) == (True, "reduced")
+    assert "it is a replica of 127.0.0.1, and source.primary is not named; the snapshot is as old" in behind.labels[0]
+    assert look(watch(primary, None).model_copy(update={"snapshot": True}), window(primary)) == Verdict(safe=True, guarantee="exact")
+
+
+def test_a_run_of_a_snapshot_defers_until_its_replica_is_there(
+    primary: SourceDatabase, replica: SourceDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, standing: None
+) -> None:
+    monkeypatch.setenv("TRIBUTARY_SQL_DIR", str(tmp_path))
+    source = {"connection": replica.hook().conn_id, "primary": primary.hook().conn_id, "table": f"{NAME}.t"}
+    step = Step(tmp_path, replica, source=source, mode="snapshot", cursor=None)
+    primary.run(f"INSERT INTO {NAME}.t (at) VALUES (UTC_TIMESTAMP(6))")
+    trigger = step.deferred()
+    replica.run("START SLAVE SQL_THREAD")
+    result = step.resume(trigger)
+    assert (result["guarantee"], result["labels"]) == ("exact", [])
+    assert rows(replica) == rows(primary)
+
+
+def moments(primary: SourceDatabase, replica: SourceDatabase, monkeypatch: pytest.MonkeyPatch) -> tuple[str, int]:
+    """The rung, and how many moments two connections of the replica show between whose snapshots it applies a row, where no lock does."""
+
+    def disturbed(session: Any) -> None:
+        whole(session)
+        primary.run(f"INSERT INTO {NAME}.t (at) VALUES (UTC_TIMESTAMP(6))")
+        with suppress(AssertionError):
+            Retrying(stop=stop_after_delay(2), wait=wait_fixed(0.05), reraise=True)(same_rows, primary, replica)
+
+    whole, hook = mysql_aligned.open_transaction, replica.hook()
+    Retrying(stop=stop_after_delay(20), wait=wait_fixed(0.1), reraise=True)(same_rows, primary, replica)
+    with monkeypatch.context() as patched:
+        patched.setattr(mysql_aligned, "open_transaction", disturbed)
+        with hook.aligned(hook.describe(NAME, "t"), 2) as aligned:
+            counts = [snapshot._session.rows(f"SELECT COUNT(*) AS n FROM {NAME}.t")[0]["n"] for snapshot in aligned.snapshots]
+            return aligned.rung, len(set(counts))
+
+
+def same_rows(primary: SourceDatabase, replica: SourceDatabase) -> None:
+    assert rows(replica) == rows(primary)
+
+
+def test_positions_of_a_replica_whose_binlog_has_not_what_it_applies_are_not_believed(
+    primary: SourceDatabase, replica: SourceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own binlog stands still while it applies: without that look (the control) the first try counts as one moment."""
+    assert moments(primary, replica, monkeypatch) == ("table_lock", 1)
+    monkeypatch.setattr(mysql_aligned, "_unlogged", lambda _: None)
+    assert moments(primary, replica, monkeypatch) == ("binlog_position", 2)
+
+
+def test_positions_of_a_replica_that_logs_what_it_applies_are(primary: SourceDatabase, tmp_path: Path) -> None:
+    """And those of a primary, whose log_slave_updates may be off."""
+    assert primary.run("SELECT @@log_slave_updates")[0][0] == 0
+    hook = primary.hook(primary.user("SELECT ON *.*"))
+    with hook.aligned(hook.describe(NAME, "t"), 2) as aligned:
+        assert aligned.rung == "binlog_position"
+    with private_server(tmp_path / "logs", "--server-id=3", "--log-bin=binlog", "--log-slave-updates", "--read-only") as logs:
+        logs.run("CREATE TABLE t (id INT PRIMARY KEY)")
+        with logs.hook().aligned(logs.table("t"), 2) as aligned:
+            assert aligned.rung == "binlog_position"
 
 
 @pytest.mark.parametrize("grants", [("SELECT ON *.*",), ("SELECT ON *.*", "PROCESS ON *.*"), ("SELECT ON *.*", "SLAVE MONITOR ON *.*")])

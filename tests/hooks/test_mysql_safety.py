@@ -153,6 +153,50 @@ def test_a_prepared_transaction_without_a_connection_counts(source: SourceDataba
         source.run(f"XA ROLLBACK '{name}'")
 
 
+def test_a_statement_of_an_engine_without_transactions_is_waited_for(source: SourceDatabase, other: Any) -> None:
+    engine = "Aria" if source.hook().facts().flavour == "MariaDB" else "MyISAM"
+    source.run(f"CREATE TABLE plain (id INT PRIMARY KEY, at DATETIME(6)) ENGINE={engine}", "INSERT INTO t VALUES (8, NULL), (9, NULL)")
+    writer = source.connect(database=source.name)
+    run(writer, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    end = source.hook().clock() + timedelta(seconds=1)
+    window, watch = Window(end - timedelta(days=1), end), Watch(connection=source.hook().conn_id)
+    # Reads InnoDB without a lock while it writes: of what InnoDB sees of it, a reader.
+    fill = f"INSERT INTO plain SELECT id, '{end:%F %T.%f}' FROM t WHERE id > 7 AND SLEEP(1.5) = 0"
+    thread = threading.Thread(target=run, args=(writer, fill))
+    thread.start()
+    time.sleep(2.2)
+    verdict = look(watch, window)
+    thread.join()
+    assert f"of connection {writer.thread_id()}" in verdict.waiting_for
+    assert look(watch, window, verdict.suspects).safe
+    writer.close()
+
+
+def test_the_rows_of_an_insert_delayed_are_not_waited_for(source: SourceDatabase, other: Any) -> None:
+    """What the label of such engines says (core/shortfall.py): they wait in the server, and their thread seems to have just begun."""
+    if source.hook().facts().flavour == "MySQL":
+        return  # there DELAYED is taken for a plain INSERT, which is seen
+    source.run("CREATE TABLE queued (id INT PRIMARY KEY, at DATETIME(6) NOT NULL DEFAULT NOW(6)) ENGINE=MyISAM")
+    source.run("SET SESSION lock_wait_timeout = 20", "INSERT DELAYED INTO queued (id) VALUES (1)")  # its thread is there from now on
+    eventually(lambda: holds(source, 1))
+    run(other, "LOCK TABLES queued READ")
+    source.run("INSERT DELAYED INTO queued (id) VALUES (2)")
+    end = source.hook().clock()
+    time.sleep(1.5)
+    verdict = look(Watch(connection=source.hook().conn_id), Window(end - timedelta(days=1), end))
+    assert (verdict.safe, verdict.guarantee) == (True, "exact")
+    with other.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM queued")
+        assert cursor.fetchall() == ((1,),)
+    run(other, "UNLOCK TABLES")
+    eventually(lambda: holds(source, 2))
+    assert source.run(f"SELECT COUNT(*) FROM queued WHERE at < '{end:%F %T.%f}'") == [(2,)]
+
+
+def holds(source: SourceDatabase, rows: int) -> None:
+    assert source.run("SELECT COUNT(*) FROM queued") == [(rows,)]
+
+
 def test_without_process_nobody_is_seen_and_the_reading_says_so(source: SourceDatabase, other: Any) -> None:
     run(other, "UPDATE t SET at = NOW(6) WHERE id = 1")
     login = source.user("SELECT ON {db}.*")

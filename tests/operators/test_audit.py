@@ -29,11 +29,16 @@ from tributary.operators.publish import PublishOperator
 pytestmark = pytest.mark.services
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-TABLE = "CREATE TABLE t (id INT PRIMARY KEY, at DATETIME(6) NOT NULL, created_at DATETIME(6) NOT NULL, KEY (at))"
+STAMPED = "DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6)"
+TABLE = f"CREATE TABLE t (id INT PRIMARY KEY, at {STAMPED}, created_at DATETIME(6) NOT NULL, KEY (at))"
+
+
+def days(first: int, last: int) -> Window:
+    return Window(START + timedelta(days=first - 1), START + timedelta(days=last - 1))
 
 
 def day(number: int) -> Window:
-    return Window(START + timedelta(days=number - 1), START + timedelta(days=number))
+    return days(number, number + 1)
 
 
 @pytest.fixture
@@ -187,3 +192,22 @@ def test_a_window_beyond_the_last_ones_is_not_looked_at(source: SourceDatabase, 
     dataset.add(100, "2026-01-01 12:00")
     assert [a.window for a in dataset.run(day(3)).audits] == [day(2)]
     assert dataset.ids == [1]
+
+
+@pytest.mark.parametrize("changes", MODES, ids=["append", "parquet", "merge"])
+def test_a_row_that_two_audited_windows_share_blames_no_window_that_is_whole(
+    source: SourceDatabase, hook: LakeHook, folder: Path, changes: dict[str, Any]
+) -> None:
+    """A run by hand over three days, and the last of them by its schedule: the late row is in both, and is read once."""
+    dataset = Dataset(source, hook, folder, **changes)
+    dataset.add(1, "2026-01-01 10:00", "2026-01-02 10:00", "2026-01-03 10:00", "2026-01-04 10:00", "2026-01-04 11:00")
+    dataset.run(days(1, 4))
+    dataset.run(day(3))
+    dataset.add(100, "2026-01-03 12:00")
+    late = dataset.run(day(4))
+    assert [(a.window, a.certified_rows, a.source_rows, a.reread_rows) for a in late.audits] == [(days(1, 4), 3, 4, 4), (day(3), 1, 2, 2)]
+    assert [(c.window, c.rows) for c in late.counts] == [(day(4), 2), (days(1, 4), 4), (day(3), 2)]
+    after = dataset.run(day(5))
+    assert [(a.certified_rows, a.source_rows) for a in after.audits] == [(4, 4), (2, 2), (2, 2)]
+    assert after.labels == ()
+    assert dataset.ids == [1, 2, 3, 4, 5, 100]

@@ -204,6 +204,15 @@ def test_the_log_says_what_the_count_cost(hook: LakeHook, source: SourceDatabase
     ]
 
 
+@pytest.mark.parametrize(("level", "recorded"), [("count", False), ("checksum", True)])
+def test_only_checksums_that_were_compared_are_recorded(hook: LakeHook, source: SourceDatabase, level: str, recorded: bool) -> None:
+    run = Run(hook, source, certify=level)
+    run.extract()
+    staged = run.check()
+    assert bool(staged.checksums) is recorded
+    assert staged.nulls
+
+
 def test_a_dataset_of_dropped_columns_alone_has_nothing_to_compute() -> None:
     assert SourceChecksums((), {}).mysql == ""
 

@@ -17,6 +17,7 @@ from tests.operators.test_extract import extract, lake
 from tests.source_database import SourceDatabase, source_database
 from tributary.core.plan import Plan
 from tributary.hooks.lake import LakeHook
+from tributary.operators import plan as plan_module
 from tributary.operators.plan import PLAN_KEY, PlanOperator
 
 __all__ = ["lake"]
@@ -48,7 +49,7 @@ class Planner:
     def __init__(self, source: SourceDatabase, lake: LakeHook, folder: Path) -> None:
         self.source, self.lake, self.folder = source, lake, folder
 
-    def __call__(self, table: str = "events", **changes: Any) -> Plan:
+    def __call__(self, table: str = "events", /, **changes: Any) -> Plan:
         dataset = f"t_{uuid4().hex[:12]}"
         contract = {
             "dataset": dataset,
@@ -135,3 +136,46 @@ def test_one_moment_of_an_engine_without_snapshots_is_refused_with_the_fix(plann
 def test_a_number_as_cursor_is_refused_with_the_reason(planned: Planner) -> None:
     with pytest.raises(AirflowFailException, match=r"cursor.column: id is int.*AUTO_INCREMENT gives numbers out when a row is inserted"):
         planned(mode="merge", key=["id"], cursor={"column": "id"}, partition=None)
+
+
+STAMPED = "DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6)"
+
+
+@pytest.fixture
+def stamped(source: SourceDatabase) -> Iterator[SourceDatabase]:
+    source.run(f"CREATE TABLE stamped (id INT PRIMARY KEY, at {STAMPED}, KEY (at))")
+    yield source
+    source.run("DROP TABLE stamped")
+
+
+MERGE: dict[str, Any] = {"mode": "merge", "key": ["id"], "partition": None}
+
+
+def test_a_cursor_that_lost_its_on_update_reduces_the_guarantee_and_says_why(planned: Planner, stamped: SourceDatabase) -> None:
+    """Name, type and nullability are what they were, so that drift sees nothing; but changes no longer move the cursor."""
+    plan = planned("stamped", **MERGE)
+    assert (plan.guarantee, plan.labels) == ("exact", ())
+    stamped.run("ALTER TABLE stamped MODIFY at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)")
+    plan = planned("stamped", **MERGE)
+    assert plan.guarantee == "reduced"
+    assert plan.labels[0].startswith("reduced guarantee: the server does not stamp at of changed rows (no ON UPDATE CURRENT_TIMESTAMP)")
+    by_application = planned("stamped", **MERGE | {"cursor": {"column": "at", "stamped_by": "application", "margin_s": 60}})
+    assert (by_application.guarantee, by_application.labels) == ("exact", ())  # that label is wait_until_safe's
+    stamped.run(f"ALTER TABLE stamped MODIFY at {STAMPED}")
+    assert planned("stamped", **MERGE).guarantee == "exact"
+
+
+def test_without_that_look_the_same_table_is_certified_as_exact(
+    planned: Planner, stamped: SourceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Negative control."""
+    stamped.run("ALTER TABLE stamped MODIFY at DATETIME(6) NOT NULL")
+    monkeypatch.setattr(plan_module, "shortfalls", lambda *_: [])
+    assert (planned("stamped", **MERGE).guarantee, planned("stamped", **MERGE).labels) == ("exact", ())
+
+
+def test_windows_of_an_engine_whose_writers_are_not_all_seen_are_labelled(planned: Planner, stamped: SourceDatabase) -> None:
+    stamped.run("ALTER TABLE stamped ENGINE=MyISAM")
+    plan = planned("stamped", **MERGE)
+    assert plan.guarantee == "reduced"
+    assert "stamped is a MyISAM table: running statements are waited for, and the rows of an INSERT DELAYED are not" in plan.labels[0]

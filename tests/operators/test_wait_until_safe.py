@@ -43,7 +43,7 @@ def writer(source: SourceDatabase) -> Iterator[Any]:
 class Step:
     """The operator over a dataset of a test, in a run whose window ended three seconds ago."""
 
-    def __init__(self, folder: Path, source: SourceDatabase, login: tuple[str, str] | None = None, **changes: Any) -> None:
+    def __init__(self, folder: Path, source: SourceDatabase, login: tuple[str, str] | None = None, /, **changes: Any) -> None:
         fields: dict[str, Any] = {
             "dataset": "things",
             "description": "One thing.",

@@ -79,7 +79,8 @@ def machine(authority: Authority, store: ObjectStore, tmp_path: Path, tmp_path_f
     with started("mariadb", tmp_path_factory, *flags) as server:
         server.run(
             "CREATE DATABASE people",
-            "CREATE TABLE people.people (id INT PRIMARY KEY, email VARCHAR(99), updated_at DATETIME(6) NOT NULL, KEY (updated_at))",
+            "CREATE TABLE people.people (id INT PRIMARY KEY, email VARCHAR(99), updated_at DATETIME(6) NOT NULL "
+            "DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), KEY (updated_at))",
             f"INSERT INTO people.people VALUES (1, 'ann@example.org', '{DAY:%Y-%m-%d %H:%M:%S}'), (2, NULL, '{DAY:%Y-%m-%d %H:%M:%S}')",
             f"CREATE USER reader IDENTIFIED BY '{PASSWORD}'",
             "GRANT SELECT ON people.* TO reader",

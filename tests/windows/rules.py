@@ -18,7 +18,7 @@ from tributary.core.select import chunk_query
 from tributary.core.types import source_schema
 from tributary.core.window import Window
 from tributary.hooks.mysql_arrow import MySqlArrowHook
-from tributary.operators.audit import recount
+from tributary.hooks.window_audit import recount
 from tributary.triggers.safe_window import SafeWindowTrigger
 
 POLL_S = 0.25

@@ -31,7 +31,7 @@ class Audited(Record):
     certified_rows: int  # when somebody last looked
     source_rows: int  # now
     at: datetime  # the source's clock
-    reread_rows: int | None = None  # what this run then read of it; None where the count had not risen
+    reread_rows: int | None = None  # what this run then read of it; None where the count had not risen, or a chunk reached beyond it
 
     @property
     def missed(self) -> int:
@@ -91,7 +91,9 @@ def with_rows(audits: Iterable[Audited], read: Iterable[tuple[Window | None, int
     """
     ranges = [(window, rows) for window, rows in read if window]
 
-    def rows_in(outer: Window) -> int:
-        return sum(rows for window, rows in ranges if outer.start <= window.start and window.end <= outer.end)
+    def rows_in(outer: Window) -> int | None:
+        inner = [(window, rows) for window, rows in ranges if outer.start <= window.start and window.end <= outer.end]
+        # What overlapping audits share is read once, and a piece of it may reach beyond this one: then its recount stays the last word.
+        return None if subtract(outer, (window for window, _ in inner)) else sum(rows for _, rows in inner)
 
     return tuple(audit.model_copy(update={"reread_rows": rows_in(audit.window)}) if audit.missed else audit for audit in audits)

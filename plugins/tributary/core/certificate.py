@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from itertools import combinations
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -42,7 +43,9 @@ class Certificate(Record):
     outcome: Outcome = Field(
         description="published · already: the same attempt had been committed before · superseded: data read later was there and stayed"
     )
-    guarantee: Guarantee = Field(description="exact: no transaction could still stamp rows into the window · reduced: the run only waited")
+    guarantee: Guarantee = Field(
+        description="exact: no transaction could still stamp rows into the window · reduced: nobody can promise it, and `labels` say why"
+    )
     labels: tuple[str, ...] = Field(
         description="what a reader should know: why the guarantee is reduced, late rows, days that were superseded"
     )
@@ -66,7 +69,7 @@ class Certificate(Record):
     checksums: dict[str, str] = Field(
         default_factory=dict,
         description="column: order-free checksum of the stored values, 16 hex digits, from the reader and from the decoded files alike; "
-        "see docs/types.md",
+        "none at level count, which compares no values; see docs/types.md",
     )
     source_checksums: dict[str, str] = Field(
         default_factory=dict,
@@ -95,7 +98,9 @@ class Certificate(Record):
     run_id: str = Field(description="the Airflow run")
     plan_hash: str = Field(description="fingerprint of the plan that every task obeyed")
     contract_hash: str = Field(description="fingerprint of dataset.yaml as it was read")
-    schema_fingerprint: str = Field(description="fingerprint of the source table's columns and keys")
+    schema_fingerprint: str = Field(
+        description="fingerprint of the source table's columns: names, order, types, nullability, character sets"
+    )
     lake_version: str = Field(description="Delta version, or a digest of the objects' ETags")
     versions: dict[str, str] = Field(
         default_factory=dict, description="ours with a digest of its code, Python, and the libraries on the way"
@@ -115,10 +120,20 @@ class Certificate(Record):
     @property
     def counts(self) -> list[Counted]:
         """How many rows each window had that the run looked at; without those whose rows it could not publish."""
-        again = sum(audit.reread_rows or 0 for audit in self.audits)
-        own = Counted(window=self.window, rows=self.source_rows - again, at=self.position.read_at)
-        found = (own, *(audit.counted for audit in self.audits))
+        rows = self._own_rows
+        own = [] if rows is None else [Counted(window=self.window, rows=rows, at=self.position.read_at)]
+        found = [*own, *(audit.counted for audit in self.audits)]
         return [counted for counted in found if not any(counted.window.overlaps(window) for window in self.superseded)]
+
+    @property
+    def _own_rows(self) -> int | None:
+        """Rows of the run's own window; None where an older certificate, which names no chunks, does not tell them from others."""
+        if self.chunks:
+            return sum(chunk.rows for chunk in self.chunks if chunk.window is None or self.window.overlaps(chunk.window))
+        again = [audit for audit in self.audits if audit.reread_rows is not None]
+        if any(one.window.overlaps(other.window) for one, other in combinations(again, 2)):
+            return None  # rows of both would be taken away twice
+        return self.source_rows - sum(audit.reread_rows or 0 for audit in again)
 
 
 def gaps(windows: Iterable[Window], *, start: datetime, zone: ZoneInfo) -> list[date]:

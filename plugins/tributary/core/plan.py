@@ -43,7 +43,7 @@ class Plan(Record):
     contract: Contract
     table: SourceTable
     groups: tuple[tuple[Chunk, ...], ...]  # one extract task each
-    guarantee: Guarantee  # exact: no transaction could still stamp rows into the window; reduced: only waited
+    guarantee: Guarantee  # exact: no transaction could still stamp rows into the window; reduced: the labels say why not
     consistency: Consistency = "per_chunk"  # exact: all chunks are read at one moment, by one task
     labels: tuple[str, ...] = ()  # what a reader of the certificate should know, such as why the guarantee is reduced
     audits: tuple[Audited, ...] = ()  # windows of earlier runs; those with more rows than before are among the chunks

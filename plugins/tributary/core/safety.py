@@ -45,13 +45,20 @@ class Watch(Record):
     primary: str | None = None  # of the server that takes the writes, where that is another; the same: it is not another
     margin_s: float = 0  # how far the clock that stamps the cursor may be behind the server's
     lag_s: float = 600  # how long to wait where writers cannot be seen
+    snapshot: bool = False  # the whole table is read as it is: a late writer is in the next one, but a replica may be behind
 
     @classmethod
     def of(cls, contract: Contract) -> Watch:
         """What a contract says."""
         source = contract.source
         margin_s = contract.margin.total_seconds()
-        return cls(connection=source.connection, primary=source.primary, margin_s=margin_s, lag_s=contract.wait.lag_s)
+        return cls(
+            connection=source.connection,
+            primary=source.primary,
+            margin_s=margin_s,
+            lag_s=contract.wait.lag_s,
+            snapshot=contract.mode == "snapshot",
+        )
 
 
 class Reading(Record):
@@ -82,6 +89,8 @@ def judge(window: Window, reading: Reading, watch: Watch, suspects: tuple[Writer
     margin, lag = timedelta(seconds=watch.margin_s), timedelta(seconds=watch.lag_s)
     labels = tuple(_labels(reading, watch))
     guarantee: Guarantee = "reduced" if labels else "exact"
+    if watch.snapshot:
+        return Verdict(safe=True, guarantee=guarantee, labels=labels)
     blind = reading.writers is None or reading.replica is not None
     due = window.end + max(margin + (lag if blind else timedelta(0)), CLOCK_GRAIN)
     if reading.clock < due:
@@ -124,7 +133,9 @@ def _labels(reading: Reading, watch: Watch) -> Iterator[str]:
         yield f"reduced guarantee: the application stamps the cursor; rows later than {watch.margin_s:.0f} s are missed"
     if reading.writers is None:
         yield f"reduced guarantee: no PROCESS privilege; transactions longer than {watch.lag_s:.0f} s are missed"
-    if reading.replica:
+    if reading.replica and watch.snapshot:
+        yield f"reduced guarantee: {reading.replica}, and source.primary is not named; the snapshot is as old as it is behind"
+    elif reading.replica:
         yield (
             f"reduced guarantee: {reading.replica}, and source.primary is not named; rows that others commit or it applies later than "
             f"{watch.lag_s:.0f} s are missed"

@@ -10,6 +10,7 @@ from typing import Literal
 from tributary.core.contract import Contract
 from tributary.core.errors import TributaryError
 from tributary.core.preflight import Finding
+from tributary.core.shortfall import shortfalls
 from tributary.core.source_table import SourceTable, fit
 
 Flavour = Literal["MySQL", "MariaDB"]
@@ -81,10 +82,16 @@ def judge_table(contract: Contract, table: SourceTable) -> Iterator[Finding]:
             yield Finding(what, "table", "refused", line, "correct what the message names")
         return
     yield Finding(what, "table", "fine", f"{table.name}: {len(table.columns)} columns, about {table.rows_estimate:,} rows")
-    yield _engine(what, table)
+    short = {
+        each.looked_at: Finding(what, each.looked_at, "degraded", f"{each.found} (reduced guarantee)", each.todo)
+        for each in shortfalls(contract, table)
+    }
+    yield short.get("engine") or _engine(what, table)
     cursor = contract.cursor
     if cursor is None:
         return
+    if cursor.stamped_by == "server" and table.engine != "VIEW":
+        yield short.get("cursor stamp") or Finding(what, "cursor stamp", "fine", f"the server stamps {cursor.column}")
     if cursor.column in table.indexed:
         yield Finding(what, "cursor index", "fine", cursor.column)
     else:

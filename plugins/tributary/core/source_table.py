@@ -8,11 +8,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from pydantic import field_serializer
+from pydantic import Field, field_serializer
 
 from tributary.core.contract import Contract
 from tributary.core.errors import ContractError, SourceError
 from tributary.core.record import Record
+from tributary.core.stamps import Stamps
 
 # A full scan of this many rows takes under a second; above it an unindexed cursor makes every window read the whole table.
 SMALL_TABLE_ROWS = 100_000
@@ -51,6 +52,7 @@ class SourceTable(Record):
     columns: tuple[SourceColumn, ...]
     primary_key: tuple[str, ...]
     indexed: frozenset[str]  # columns that lead an index
+    stamps: dict[str, Stamps] = Field(default_factory=dict)  # column -> on which events the server stamps it, where it does
     server_zone: str = "UTC"  # of sessions that set none, as the server calls it: in it CURRENT_TIMESTAMP stamps a DATETIME
 
     @field_serializer("indexed")

@@ -82,10 +82,10 @@ class MySqlArrowHook(MySqlHook):
         with self._session() as session:
             return mysql_catalog.tables(session, schema_name)
 
-    def read_safety(self, *, gtids: bool = False) -> Reading:
+    def read_safety(self, *, writers: bool = True, gtids: bool = False) -> Reading:
         """The server's clock, then who could still stamp rows before it; see `mysql_safety`."""
         with self._session() as session:
-            return mysql_safety.read_safety(session, gtids=gtids)
+            return mysql_safety.read_safety(session, writers=writers, gtids=gtids)
 
     def has_applied(self, gtids: str, *, within_s: int = 1) -> bool:
         """Whether this replica has applied its primary's transactions, or does so within some seconds."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from tributary.core.errors import SourceError
 from tributary.core.select import Query, quote_ident, quote_table
 from tributary.core.source_table import SourceColumn, SourceTable
+from tributary.core.stamps import Stamps, column_stamps, trigger_stamps
 from tributary.hooks.mysql_errors import code_of
 from tributary.hooks.mysql_session import Row, Session
 
@@ -28,7 +29,8 @@ def describe(session: Session, schema_name: str, table_name: str) -> SourceTable
     where = "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
     values = (schema_name, table_name)
     tables = _exactly(session.rows(f"SELECT * FROM information_schema.TABLES {where}", values), values)  # noqa: S608 (a constant)
-    columns = columns_of(session, schema_name, table_name)
+    rows = _columns(session, values)
+    columns = tuple(_column(row) for row in rows)
     indexes = _exactly(
         session.rows(f"SELECT * FROM information_schema.STATISTICS {where} ORDER BY INDEX_NAME, SEQ_IN_INDEX", values),  # noqa: S608
         values,
@@ -43,25 +45,54 @@ def describe(session: Session, schema_name: str, table_name: str) -> SourceTable
         columns=columns,
         primary_key=tuple(str(row["COLUMN_NAME"]) for row in indexes if row["INDEX_NAME"] == "PRIMARY"),
         indexed=frozenset(str(row["COLUMN_NAME"]) for row in indexes if _leads_usable_index(row)),
+        stamps=_stamps(rows, _triggers(session, values)),
         server_zone=_default_zone(session),
     )
 
 
 def columns_of(session: Session, schema_name: str, table_name: str) -> tuple[SourceColumn, ...]:
     """The table's columns as they are now, in their order; of those that the user may read."""
-    rows = session.rows(
-        "SELECT * FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
-        (schema_name, table_name),
+    return tuple(_column(row) for row in _columns(session, (schema_name, table_name)))
+
+
+def _columns(session: Session, names: tuple[str, str]) -> list[Row]:
+    sql = "SELECT * FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION"
+    return _exactly(session.rows(sql, names), names)
+
+
+def _column(row: Row) -> SourceColumn:
+    return SourceColumn(
+        name=str(row["COLUMN_NAME"]),
+        type=str(row["COLUMN_TYPE"]),
+        nullable=row["IS_NULLABLE"] == "YES",
+        charset=row["CHARACTER_SET_NAME"],
     )
-    return tuple(
-        SourceColumn(
-            name=str(row["COLUMN_NAME"]),
-            type=str(row["COLUMN_TYPE"]),
-            nullable=row["IS_NULLABLE"] == "YES",
-            charset=row["CHARACTER_SET_NAME"],
-        )
-        for row in _exactly(rows, (schema_name, table_name))
+
+
+def _triggers(session: Session, names: tuple[str, str]) -> list[Row]:
+    """Those that run before a row is written, in the order in which they run; none without the TRIGGER privilege."""
+    sql = (
+        "SELECT EVENT_OBJECT_SCHEMA AS TABLE_SCHEMA, EVENT_OBJECT_TABLE AS TABLE_NAME, EVENT_MANIPULATION AS EVENT, "
+        "ACTION_STATEMENT AS BODY FROM information_schema.TRIGGERS "
+        "WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s AND ACTION_TIMING = 'BEFORE' ORDER BY ACTION_ORDER"
     )
+    return _exactly(session.rows(sql, names), names)
+
+
+def _stamps(columns: Iterable[Row], triggers: Iterable[Row]) -> dict[str, Stamps]:
+    """Of the columns that hold times: what their definitions say, then what a trigger makes of it."""
+    found = {}
+    for row in columns:
+        name = str(row["COLUMN_NAME"])
+        if row["DATA_TYPE"] not in ("datetime", "timestamp"):
+            continue
+        stamps = column_stamps(row["COLUMN_DEFAULT"], row["EXTRA"], row["GENERATION_EXPRESSION"])
+        for trigger in triggers:
+            stamped = trigger_stamps(str(trigger["BODY"]), name)
+            if stamped is not None and trigger["EVENT"] in ("INSERT", "UPDATE"):
+                stamps = stamps.model_copy(update={"on_insert" if trigger["EVENT"] == "INSERT" else "on_update": stamped})
+        found[name] = stamps
+    return {name: stamps for name, stamps in found.items() if stamps != Stamps()}
 
 
 def tables(session: Session, schema_name: str) -> dict[str, bool]:

@@ -35,21 +35,22 @@ SELECT trx_mysql_thread_id AS ID, trx_id AS NUMBER, trx_is_read_only AS READ_ONL
 FROM information_schema.INNODB_TRX"""
 
 
-def read_safety(session: Session, *, gtids: bool = False) -> Reading:
+def read_safety(session: Session, *, writers: bool = True, gtids: bool = False) -> Reading:
     """One reading, on a connection of its own.
 
     The order proves it: a statement that has stamped rows before the clock was read is either still running when the process list is
     read, or has by then opened its transaction, which is still open when the transactions are read, or has ended.
 
+    :param writers: whether to look for them; else the reading has none.
     :param gtids: read them too, afterwards, for a replica that must reach them.
     :raises SourceUnavailable: where the server keeps showing an old list of transactions.
     :raises SourceError: where GTIDs are asked for and it has none.
     """
     now = clock(session)
     processes = session.rows(_PROCESSES, doing="list running statements")
-    writers = _writers(session, processes)
+    found = _writers(session, processes) if writers else ()
     sign = replica_sign(session, processes)
-    return Reading(clock=now, writers=writers, replica=sign, gtids=committed_gtids(session) if gtids and not sign else None)
+    return Reading(clock=now, writers=found, replica=sign, gtids=committed_gtids(session) if gtids and not sign else None)
 
 
 def _writers(session: Session, processes: list[Row]) -> tuple[Writer, ...] | None:

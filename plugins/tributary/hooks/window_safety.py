@@ -11,18 +11,18 @@ _SHOWN_CHARS = 200  # a GTID set of an old server is long
 
 
 def look(watch: Watch, window: Window, suspects: tuple[Writer, ...] | None = None) -> Verdict:
-    """Ask, and judge.
+    """Ask, and judge. Of a snapshot only whether its server has what the primary committed.
 
     :param suspects: of the look before; None at the first.
     :raises SourceError: where the source refuses, or the named primary is no primary or counts no GTIDs.
     :raises SourceUnavailable: where a server cannot be asked.
     """
     if watch.primary is None:
-        return judge(window, MySqlArrowHook(watch.connection).read_safety(), watch, suspects)
+        return judge(window, MySqlArrowHook(watch.connection).read_safety(writers=not watch.snapshot), watch, suspects)
     if watch.primary == watch.connection:
-        reading = MySqlArrowHook(watch.connection).read_safety()
+        reading = MySqlArrowHook(watch.connection).read_safety(writers=not watch.snapshot)
         return judge(window, reading.model_copy(update={"replica": None}), watch, suspects)
-    reading = MySqlArrowHook(watch.primary).read_safety(gtids=True)
+    reading = MySqlArrowHook(watch.primary).read_safety(writers=not watch.snapshot, gtids=True)
     if reading.replica:
         raise SourceError(
             f"source.primary {watch.primary!r} does not take the writes itself: {reading.replica}; name the connection of the one that does"

@@ -13,9 +13,10 @@ from tributary.core.errors import WindowError
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan, grouped, reread_chunks
 from tributary.core.select import window_query
+from tributary.core.shortfall import shortfalls
 from tributary.core.source_table import fit
 from tributary.core.window import Window
-from tributary.operators.audit import last_counts, recount
+from tributary.hooks.window_audit import last_counts, recount
 from tributary.operators.base import StepOperator
 from tributary.settings import load_dataset
 
@@ -81,6 +82,9 @@ class PlanOperator(StepOperator):
         change.refuse()
         table = change.table
         fit(contract, table)
+        short = [each.label for each in shortfalls(contract, table)]
+        for label in short:
+            self.log.warning("%s", label)
         audits = () if contract.mode == "snapshot" else recount(source, contract, table, last_counts(lake, contract, window))
         late = [audit for audit in audits if audit.missed]
         for audit in late:
@@ -96,11 +100,12 @@ class PlanOperator(StepOperator):
             table=table,
             groups=_groups(contract, chunked, again, late),
             consistency=contract.consistency,
-            guarantee=self.safe["guarantee"],
+            guarantee="reduced" if short else self.safe["guarantee"],
             seen_at=seen_at,
             newest_before=_newest_before(source, contract, table, window),
             labels=(
                 *self.safe["labels"],
+                *short,
                 *(f"the source was altered: {altered}" for altered in change.changes),
                 *chunked.labels(contract),
                 *(f"late rows: {audit}; this run read the window again" for audit in late),

@@ -1,4 +1,4 @@
-"""WaitUntilSafeOperator: hold a run until no open transaction can stamp rows into its window any more."""
+"""WaitUntilSafeOperator: hold a run until no open transaction can stamp rows into its window any more, and a replica is not behind."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ class WaitUntilSafeOperator(StepOperator):
 
     :param dataset: name of the dataset's folder.
     :param poll_s: seconds between two looks at the source while waiting.
-    :raises WindowError: where the run's window cannot be read at all, or a writer blocks it for longer than the contract's
-        `wait.max_wait_s`; the message names the writer.
+    :raises WindowError: where the run's window cannot be read at all, or a writer or a replica that is behind blocks it for longer than the
+        contract's `wait.max_wait_s`; the message names the writer.
+
+    Of a snapshot only a replica is waited for: who commits late is in the next one.
 
     A retry looks again from the beginning. Returns `{"window", "guarantee", "labels", "seconds"}`; the seconds that it waited.
     """
@@ -43,9 +45,6 @@ class WaitUntilSafeOperator(StepOperator):
         contract, _ = load_dataset(self.dataset)
         window = window_of(contract, context)
         self.log.info("window %s of %s", window, self.dataset)
-        if contract.mode == "snapshot":
-            # One consistent snapshot of the whole table has no open end: a late writer is in the next one.
-            return self._result(window, Verdict(safe=True, guarantee="exact"), since)
 
         # Here and not above: the driver is slow to import, and DAG files are parsed all the time.
         from tributary.hooks.window_safety import look

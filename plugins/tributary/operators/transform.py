@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from tributary.hooks.lake import LakeHook
     from tributary.hooks.part_writer import WrittenPart
 
-# Rows of one Arrow batch between DuckDB and the Parquet writer.
-BATCH_ROWS = 65_536
-
 
 class TransformOperator(StepOperator):
     """Fourth step, where the dataset has a `transform.sql`: one SELECT over the view `extracted`, in DuckDB.
@@ -44,7 +41,8 @@ class TransformOperator(StepOperator):
     :raises ContractError: where the query is wrong, gives a type that Delta lacks, or loses a key, cursor or partition column.
     :raises LakeError, LakeUnavailable: where the store refuses or does not answer.
 
-    Memory is DuckDB's limit (1 GB; it spills to disk above) and one row group. A retry writes everything anew under a new attempt.
+    Memory is DuckDB's limit (1 GB; it spills to disk above), one batch and one row group; a query that makes rows much wider than they
+    were extracted makes wider batches. A retry writes everything anew under a new attempt.
     Returns the object key of the `Transformed` manifest.
     """
 
@@ -93,6 +91,7 @@ class TransformOperator(StepOperator):
         return manifest_key
 
     def _transform(self, lake: LakeHook, plan: Plan, extracted: list[Part], key: str, tally: Tally) -> WrittenPart:
+        from tributary.hooks.batch_rows import arrow_batches, batch_rows
         from tributary.hooks.checksums import checksums
         from tributary.hooks.lake_sql import parquet_scan, query, refuse_unstorable, sql_errors
 
@@ -103,6 +102,7 @@ class TransformOperator(StepOperator):
                 for batch in reader:
                     tally.add(checksums(dict(zip(batch.schema.names, batch.columns, strict=True))))
                     yield batch
+                    del batch  # not held while the next one is computed
 
         with lake.duckdb() as connection, lake.errors("read", extracted[0].key):
             scan = parquet_scan(lake.uri(part.key) for part in extracted)
@@ -110,8 +110,9 @@ class TransformOperator(StepOperator):
             result = query(connection, file, plan.transform_sql or "")
             refuse_unstorable(file, result.columns, result.types)
             _refuse_lost_columns(file, plan, connection, dict(zip(result.columns, map(str, result.types), strict=True)))
+            rows_at_once = batch_rows(lake, [part.key for part in extracted])
             with sql_errors(file):
-                reader = result.to_arrow_reader(BATCH_ROWS)
+                reader = arrow_batches(connection, result, rows_at_once)
             schema = _with_units(reader.schema, lake.part_schema(extracted[0].key))
             return lake.write_part(key, schema, rows(reader))
 

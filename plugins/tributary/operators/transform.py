@@ -12,7 +12,7 @@ from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
 from tributary.core.staged import Contents, Part, Transformed
 from tributary.core.tally import Tally, to_hex
-from tributary.hooks.transform_columns import EXTRACTED
+from tributary.hooks.transform_columns import EXTRACTED, refuse_changed
 from tributary.operators.base import StepOperator
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class TransformOperator(StepOperator):
     :param plan_key: (templated) object key of the plan.
     :param manifests: (templated) object keys of the `Extracted` manifests.
     :param lake_conn_id: Airflow connection of the lake.
-    :raises ContractError: where the query is wrong, gives a type that Delta lacks, or loses a key, cursor or partition column.
+    :raises ContractError: where the query is wrong, gives a type that Delta lacks, or loses a key, cursor or partition column; in mode
+        merge also where it changes the values of one.
     :raises LakeError, LakeUnavailable: where the store refuses or does not answer.
 
     Memory is DuckDB's limit (1 GB; it spills to disk above), one batch and one row group; a query that makes rows much wider than they
@@ -110,6 +111,7 @@ class TransformOperator(StepOperator):
             result = query(connection, file, plan.transform_sql or "")
             refuse_unstorable(file, result.columns, result.types)
             _refuse_lost_columns(file, plan, connection, dict(zip(result.columns, map(str, result.types), strict=True)))
+            refuse_changed(connection, plan.contract, plan.transform_sql, connection.table(EXTRACTED).columns)
             rows_at_once = batch_rows(lake, [part.key for part in extracted])
             with sql_errors(file):
                 reader = arrow_batches(connection, result, rows_at_once)

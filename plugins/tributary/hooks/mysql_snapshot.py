@@ -76,12 +76,13 @@ class Snapshot:
         """A small result that is seen at the snapshot's moment, as text by column name; the statement is taken as it stands."""
         return self._session.rows(sql.replace("%", "%%"), doing=doing)
 
-    def refuse_altered(self, query: Query) -> None:
+    def refuse_altered(self, query: Query, looked: str = "plan") -> None:
         """Compare the table's columns with those that the query was made of, before its rows are read in this snapshot.
 
         The first statement here takes the table's metadata lock, which the transaction holds to its end: no ALTER TABLE can come between
         this look and the rows.
 
+        :param looked: id of the task that described the table, for the message.
         :raises SchemaChanged: where they differ, in name, order, type, character set or nullability.
         """
         planned = query.table
@@ -96,7 +97,7 @@ class Snapshot:
         if fingerprint(now) != planned.fingerprint:
             raise SchemaChanged(
                 f"{planned.name} was altered after this run was planned; nothing was published.\n{altered(planned.columns, now)}\n"
-                "Clear the run's task 'plan' with the tasks after it: it reads the new columns"
+                f"Clear the run's task {looked!r} with the tasks after it: it reads the new columns"
             )
 
     def stream(self, query: Query, schema: pa.Schema, batch_rows: int, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:

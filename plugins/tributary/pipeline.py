@@ -144,7 +144,8 @@ there before the keys were read, and have not changed since.
         params={"allow_shrink": window_params()["allow_shrink"]},
         tags={"tributary", "sweep", contract.source.connection},
     ) as dag:
-        found = FindDeletedOperator(task_id="find_deleted", **common)
+        # Of one connection, which counts among those that all datasets together may have at the source.
+        found = FindDeletedOperator(task_id="find_deleted", pool=pool_name(contract.source.connection), **common)
         RemoveDeletedOperator(
             task_id="remove_deleted", sweep_key=found.output, outlets=[dataset_asset(contract), day_asset(contract)], **common
         )

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tributary.core.chunks import MAX_CHUNKS, ChunkKey, KeyColumn, KeyRange, Point, Sized, cut, ranges
+from tributary.core.chunks import MAX_CHUNKS, ChunkKey, KeyColumn, KeySpan, Point, Sized, cut, ranges
 
 KEY = ChunkKey(index="PRIMARY", columns=(KeyColumn(name="id", kind="integer", cast="SIGNED"),))
-WHOLE = KeyRange(key=KEY)
+WHOLE = KeySpan(key=KEY)
 
 
 @dataclass
@@ -31,29 +31,29 @@ class Listed:
     def _at(self, point: Point | None, default: int) -> int:
         return default if point is None else bisect_left(self.ids, int(point[0]))
 
-    def rows(self, span: KeyRange) -> Sequence[int]:
+    def rows(self, span: KeySpan) -> Sequence[int]:
         return self.ids[self._at(span.start, 0) : self._at(span.end, len(self.ids))]
 
-    def estimate(self, spans: Sequence[KeyRange]) -> list[int]:
+    def estimate(self, spans: Sequence[KeySpan]) -> list[int]:
         self.calls.append("estimate")
         return [max(1, round(len(self.rows(span)) * self.off)) for span in spans]
 
-    def ends(self, span: KeyRange) -> tuple[Point, Point] | None:
+    def ends(self, span: KeySpan) -> tuple[Point, Point] | None:
         rows = self.rows(span)
         return ((str(rows[0]),), (str(rows[-1]),)) if rows else None
 
-    def snap(self, span: KeyRange, after: Point, candidates: Sequence[Point]) -> list[Point]:
+    def snap(self, span: KeySpan, after: Point, candidates: Sequence[Point]) -> list[Point]:
         self.calls.append("snap")
         rows = self.rows(span)
         least = bisect_right(rows, int(after[0]))
         met = {max(least, bisect_left(rows, int(candidate[0]))) for candidate in candidates}
         return [] if self.blind else [(str(rows[at]),) for at in sorted(met) if at < len(rows)]
 
-    def count(self, span: KeyRange) -> int:
+    def count(self, span: KeySpan) -> int:
         self.counted += len(self.rows(span))
         return len(self.rows(span))
 
-    def walk(self, span: KeyRange, step: int) -> list[Point]:
+    def walk(self, span: KeySpan, step: int) -> list[Point]:
         self.walked += len(self.rows(span))
         return [(str(row),) for row in self.rows(span)[step::step]]
 
@@ -119,7 +119,7 @@ def test_the_checker_sees_a_gap_and_an_overlap(broken: str) -> None:
     """Negative control: a planner that loses or doubles the row at a boundary."""
     index = Listed(range(1000))
     first, second = ranges(WHOLE, [("500",)])
-    moved = KeyRange(key=KEY, start=("501",) if broken == "gap" else ("499",))
+    moved = KeySpan(key=KEY, start=("501",) if broken == "gap" else ("499",))
     check(index, [Sized(first, 500), Sized(second, 500)])
     with pytest.raises(AssertionError):
         check(index, [Sized(first, 500), Sized(moved, 500)])

@@ -23,4 +23,6 @@ def test_deletes_sweep_makes_a_dag_of_its_own(tmp_path: Path, monkeypatch: pytes
         assert isinstance(dag.timetable, CronDataIntervalTimetable)
         assert {asset.name for asset in dag.task_dict["remove_deleted"].outlets} == {"orders", "orders/day"}
         assert all(task.retries == 5 for task in dag.tasks)
+        # Its connection to the source counts among those of all datasets.
+        assert (dag.task_dict["find_deleted"].pool, dag.task_dict["find_deleted"].pool_slots) == ("source_shop", 1)
         assert [name for name in bag.dags if name.endswith("_sweep")] == ["orders_sweep"]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cli.stack.settings import Settings
 from tests.source_database import SourceDatabase, source_database
 from tributary.core.chunk_key import table_key, window_key
-from tributary.core.chunks import ChunkKey, KeyRange, cut, ranges
+from tributary.core.chunks import ChunkKey, KeySpan, cut, ranges
 from tributary.core.select import Query
 from tributary.core.source_table import SourceTable
 from tributary.hooks.mysql_boundaries import Boundaries, indexes
@@ -42,15 +42,15 @@ def session(source: SourceDatabase) -> Iterator[Session]:
         yield opened
 
 
-def cut_table(asked: Session, table: SourceTable, target: int) -> tuple[ChunkKey, list[KeyRange]]:
+def cut_table(asked: Session, table: SourceTable, target: int) -> tuple[ChunkKey, list[KeySpan]]:
     key = table_key(table, indexes(asked, table))
     assert key is not None
     total = int(asked.rows(f"SELECT COUNT(*) AS n FROM `{table.schema_name}`.`{table.table_name}`")[0]["n"] or 0)
     base = Query(table=table, columns=table.columns)
-    return key, [piece.span for piece in cut(Boundaries(asked, base, key), KeyRange(key=key), rows=total, target=target)]
+    return key, [piece.span for piece in cut(Boundaries(asked, base, key), KeySpan(key=key), rows=total, target=target)]
 
 
-def read(asked: Session, table: SourceTable, spans: list[KeyRange], what: str) -> Counter[str | None]:
+def read(asked: Session, table: SourceTable, spans: list[KeySpan], what: str) -> Counter[str | None]:
     """What the chunks have, by an expression that tells the rows apart."""
     found: Counter[str | None] = Counter()
     for span in spans:
@@ -120,7 +120,7 @@ def test_the_same_check_sees_a_gap_and_an_overlap(source: SourceDatabase, broken
     table = made(source, ["INT"], [(number,) for number in range(100)])
     with session(source) as asked:
         key, _ = cut_table(asked, table, 10)
-        first, second = ranges(KeyRange(key=key), [("50",)])
+        first, second = ranges(KeySpan(key=key), [("50",)])
         moved = second.model_copy(update={"start": ("51",) if broken == "gap" else ("49",)})
         assert read(asked, table, [first, second], "`k0 %%`") == whole(asked, table, "`k0 %%`")
         assert read(asked, table, [first, moved], "`k0 %%`") != whole(asked, table, "`k0 %%`")
@@ -216,7 +216,7 @@ def test_far_apart_ids_make_even_chunks_for_a_twentieth_of_the_work(source: Sour
         assert key is not None
         asked.execute("FLUSH STATUS")
         index = Boundaries(asked, Query(table=table, columns=table.columns), key)
-        pieces = cut(index, KeyRange(key=key), rows=table.rows_estimate, target=target)
+        pieces = cut(index, KeySpan(key=key), rows=table.rows_estimate, target=target)
         met = sum(int(line["Value"] or 0) for line in asked.rows("SHOW SESSION STATUS LIKE 'Handler_read%%'"))
         counted = [index.count(piece.span) for piece in pieces]
     assert sum(counted) == 1_300_000
@@ -242,7 +242,7 @@ def test_many_equal_rows_of_a_cursor_stay_together_or_are_cut_by_the_primary_key
         assert [[column.name for column in key.columns] for key in (by_both, by_time)] == [["at", "id"], ["at"]]
         for key, largest in ((by_both, 200), (by_time, 900)):
             index = Boundaries(asked, Query(table=table, columns=()), key)
-            spans = [piece.span for piece in cut(index, KeyRange(key=key), rows=901, target=100)]
+            spans = [piece.span for piece in cut(index, KeySpan(key=key), rows=901, target=100)]
             assert read(asked, table, spans, "id") == whole(asked, table, "id")
             assert max(index.count(span) for span in spans) <= largest
 
@@ -291,6 +291,6 @@ def test_a_descending_key_is_cut_in_its_own_order(source: SourceDatabase) -> Non
 
 def test_a_query_keeps_its_window_beside_the_range(source: SourceDatabase) -> None:
     key = ChunkKey(index="at", columns=())
-    query = replace(Query(table=made(source, ["INT"], []), columns=()), keys=KeyRange(key=key))
+    query = replace(Query(table=made(source, ["INT"], []), columns=()), keys=KeySpan(key=key))
     assert "FORCE INDEX (`at`)" in query.source
     assert query.values == ()

@@ -12,6 +12,7 @@ from cli.stack.settings import Settings
 from tests.operators.test_extract import lake
 from tests.operators.test_schema_drift import SNAPSHOT, Maker, World, stopped, world
 from tests.source_database import SourceDatabase, source_database
+from tributary.core.staged import CheckResult
 from tributary.operators.new_rows import NewRows
 
 __all__ = ["lake", "world"]
@@ -81,6 +82,16 @@ def test_without_freshness_nobody_looks(world: Maker) -> None:
     shop.run(1)
     assert shop.run(3)["warnings"] == []
     assert "guard.freshness" not in results(shop)
+
+
+def test_without_the_judgement_the_day_is_published(world: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: the run that must stop, and nobody who judges how old its newest row is."""
+    monkeypatch.setattr("tributary.operators.new_rows.judge", lambda *_: CheckResult(name="guard.freshness", severity="fail", violations=0))
+    shop = world(freshness={"fail_after_h": 36})
+    shop.row(1)
+    shop.run(1)
+    assert shop.run(3)["warnings"] == []
+    assert len(shop.certificates()) == 2
 
 
 @pytest.mark.parametrize("format", ["delta", "parquet"])

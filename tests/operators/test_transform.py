@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from tests.lake_support import APPEND, Extract, Lake, at, context, contract, days
+from tests.publishers.test_delta_merge import row
 from tributary.core.bounds import Bounds
 from tributary.core.errors import ContractError
 from tributary.core.staged import Transformed
@@ -113,6 +114,33 @@ def test_a_query_that_cannot_be_published_is_refused(lake: Lake, sql: str, messa
         transform(lake, extract)
     with pytest.raises(AirflowFailException):
         operator(extract).execute(context())
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ('SELECT * REPLACE (trim("Order %") AS "Order %") FROM extracted', r"transform\.sql: Order % would not reach the lake as they are"),
+        ("SELECT * REPLACE (date_trunc('hour', updated_at) AS updated_at) FROM extracted", r"updated_at would not .*AS updated_at_clean`"),
+        ("SELECT * REPLACE (created_at + INTERVAL 1 HOUR AS created_at) FROM extracted", r"created_at would not reach the lake"),
+        (
+            "SELECT a.* FROM extracted a JOIN extracted b USING (id)",
+            r"joins, groups, .*whether id, Order %, updated_at, created_at reach the",
+        ),
+    ],
+)
+def test_a_merge_hands_key_cursor_and_partition_on_as_they_are(hook: LakeHook, sql: str, message: str) -> None:
+    """Of the same type, so that only the query tells: a sweep would look for `abc` among the source's `abc `."""
+    lake = Lake(hook, contract("merge", key=["id", "Order %"]))
+    extract = lake.extract(days(1, 2), [row(1, updated=1, text="abc ")], transform_sql=sql)
+    with pytest.raises(ContractError, match=message):
+        transform(lake, extract)
+
+
+def test_a_merge_may_leave_rows_out_and_add_columns(hook: LakeHook) -> None:
+    lake = Lake(hook, contract("merge", key=["id", "Order %"]))
+    sql = 'SELECT *, trim("Order %") AS code FROM extracted WHERE id > 1 QUALIFY row_number() OVER (PARTITION BY id) = 1'
+    rows = [row(key, updated=1, text="abc ") for key in (1, 2)]
+    assert [part.rows for part in transform(lake, lake.extract(days(1, 2), rows, transform_sql=sql)).parts] == [1]
 
 
 def test_where_a_column_is_masked_no_text_shows_its_bounds(hook: LakeHook) -> None:

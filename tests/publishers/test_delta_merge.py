@@ -198,7 +198,7 @@ def test_a_new_column_joins_the_table(lake: Lake) -> None:
 
 
 def test_sources_larger_than_one_batch_merge_whole(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tributary.publishers.delta_merge.BATCH_ROWS", 2048)
+    monkeypatch.setattr("tributary.hooks.batch_rows.BATCH_ROWS", 2048)
     first: list[Any] = [row(key, updated=1, text="a") for key in range(10_000)]
     lake.publish(days(1, 2), first, 10)
     lake.publish(days(2, 3), [row(key, updated=2, text="b") for key in range(5_000, 15_000)], 20)

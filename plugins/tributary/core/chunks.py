@@ -47,7 +47,7 @@ class ChunkKey(Record):
     columns: tuple[KeyColumn, ...]
 
 
-class KeyRange(Record):
+class KeySpan(Record):
     """`[start, end)` in the order of the key's index; None: no bound. A point may name only the leading columns."""
 
     key: ChunkKey
@@ -70,23 +70,23 @@ class KeyRange(Record):
 class Index(Protocol):
     """What the planner asks the server; see `hooks.mysql_boundaries`."""
 
-    def estimate(self, spans: Sequence[KeyRange]) -> list[int]:
+    def estimate(self, spans: Sequence[KeySpan]) -> list[int]:
         """Rows of each span, estimated without reading them."""
         ...
 
-    def ends(self, span: KeyRange) -> tuple[Point, Point] | None:
+    def ends(self, span: KeySpan) -> tuple[Point, Point] | None:
         """The first and last row of the span; None where it has none."""
         ...
 
-    def snap(self, span: KeyRange, after: Point, candidates: Sequence[Point]) -> list[Point]:
+    def snap(self, span: KeySpan, after: Point, candidates: Sequence[Point]) -> list[Point]:
         """The rows of the span that the candidates meet first, without `after` and what is equal to it, each once, in index order."""
         ...
 
-    def count(self, span: KeyRange) -> int:
+    def count(self, span: KeySpan) -> int:
         """Rows of the span, counted."""
         ...
 
-    def walk(self, span: KeyRange, step: int) -> list[Point]:
+    def walk(self, span: KeySpan, step: int) -> list[Point]:
         """Every `step`-th row of the span, without its first: reads the span's part of the index."""
         ...
 
@@ -95,11 +95,11 @@ class Index(Protocol):
 class Sized:
     """A range and about how many rows it has."""
 
-    span: KeyRange
+    span: KeySpan
     rows: int
 
 
-def cut(index: Index, whole: KeyRange, *, rows: int, target: int) -> list[Sized]:
+def cut(index: Index, whole: KeySpan, *, rows: int, target: int) -> list[Sized]:
     """`whole` in ranges of about `target` rows, in index order, without gap or overlap.
 
     No range should have more than twice the target, whatever the key's values are, except where that many rows are equal.
@@ -113,9 +113,9 @@ def cut(index: Index, whole: KeyRange, *, rows: int, target: int) -> list[Sized]
     return _joined(planner.calibrated(planner.pieces(Sized(whole, rows)), rows, target), target)
 
 
-def ranges(span: KeyRange, points: Sequence[Point]) -> list[KeyRange]:
+def ranges(span: KeySpan, points: Sequence[Point]) -> list[KeySpan]:
     """`span` cut at points that lie inside it, in order."""
-    return [KeyRange(key=span.key, start=start, end=end) for start, end in pairwise([span.start, *points, span.end])]
+    return [KeySpan(key=span.key, start=start, end=end) for start, end in pairwise([span.start, *points, span.end])]
 
 
 @dataclass(slots=True)
@@ -178,7 +178,7 @@ def _joined(pieces: list[Sized], target: int) -> list[Sized]:
     for piece in pieces[1:]:
         last = found[-1]
         if last.rows + piece.rows <= target:
-            found[-1] = Sized(KeyRange(key=piece.span.key, start=last.span.start, end=piece.span.end), last.rows + piece.rows)
+            found[-1] = Sized(KeySpan(key=piece.span.key, start=last.span.start, end=piece.span.end), last.rows + piece.rows)
         else:
             found.append(piece)
     return found

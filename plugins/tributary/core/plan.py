@@ -10,7 +10,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from tributary.core.audit import Audited, reread
-from tributary.core.chunks import KeyRange
+from tributary.core.chunks import KeySpan
 from tributary.core.contract import Contract
 from tributary.core.record import Record
 from tributary.core.source_table import SourceTable
@@ -29,7 +29,7 @@ class Chunk(Record):
     index: int
     window: Window | None = None  # range of the cursor; None: the whole table
     partition: date | None = None  # the one partition that all rows of the chunk belong to, where that is known
-    keys: KeyRange | None = None  # range of a key, inside the window; None: all of it
+    keys: KeySpan | None = None  # range of a key, inside the window; None: all of it
     rows: int | None = None  # estimate, where the chunk was cut along a key
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from tributary.core.chunks import ChunkKey, KeyColumn, KeyRange, Point
+from tributary.core.chunks import ChunkKey, KeyColumn, KeySpan, Point
 from tributary.core.contract import Contract
 from tributary.core.contract_fields import ColumnPolicy
 from tributary.core.local_time import local_bound
@@ -48,7 +48,7 @@ class Query:
     window: Window | None = None
     zone: ZoneInfo = UTC_ZONE  # in which the cursor's values are written; a TIMESTAMP reads as UTC
     policies: Mapping[str, ColumnPolicy] = field(default_factory=dict)
-    keys: KeyRange | None = None
+    keys: KeySpan | None = None
     marker: str = ""  # names the reader in the server's process list; letters, digits and -_/ only
 
     @property

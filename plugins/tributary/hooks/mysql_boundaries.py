@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tributary.core.chunk_key import IndexColumn, SourceIndex
-from tributary.core.chunks import ChunkKey, KeyRange, Point
+from tributary.core.chunks import ChunkKey, KeySpan, Point
 from tributary.core.select import Query, beyond, key_order, key_values, one_of, quote_table
 from tributary.core.source_table import SourceTable
 from tributary.hooks.mysql_session import Row, Session
@@ -51,7 +51,7 @@ class Boundaries:
         self._key = key
         self._values = key_values(key)
 
-    def estimate(self, spans: Sequence[KeyRange]) -> list[int]:
+    def estimate(self, spans: Sequence[KeySpan]) -> list[int]:
         """Rows of each span, as the optimizer expects them."""
         found: list[int] = []
         for at in range(0, len(spans), _ESTIMATED_AT_ONCE):
@@ -63,14 +63,14 @@ class Boundaries:
             found += [int(row["rows"] or 0) for row in rows if row["table"] is None or not str(row["table"]).startswith("<")]
         return found
 
-    def ends(self, span: KeyRange) -> tuple[Point, Point] | None:
+    def ends(self, span: KeySpan) -> tuple[Point, Point] | None:
         """The first and last row of the span."""
         query = self._of(span)
         first = self._first(query.source, query.values)
         last = self._first(query.source, query.values, backwards=True) if first else None
         return (first, last) if first and last else None
 
-    def snap(self, span: KeyRange, after: Point, candidates: Sequence[Point]) -> list[Point]:
+    def snap(self, span: KeySpan, after: Point, candidates: Sequence[Point]) -> list[Point]:
         """The first row at or after each candidate, in index order, each once."""
         inside, past = self._of(span), beyond(self._key, after, ">", equal=False)
         base = f"{_and(inside.source)} {past[0]}"
@@ -83,16 +83,16 @@ class Boundaries:
         # Numbers, times and bytes were guessed in their order; that of text only the server knows.
         return self._sorted(inside, list(found)) if any(column.kind == "text" for column in self._key.columns) else list(found)
 
-    def count(self, span: KeyRange) -> int:
+    def count(self, span: KeySpan) -> int:
         """Rows of the span."""
         query = self._of(span)
         return int(self._ask(query.count_sql, query.values)[0]["n"] or 0)
 
-    def walk(self, span: KeyRange, step: int) -> list[Point]:
+    def walk(self, span: KeySpan, step: int) -> list[Point]:
         """Every `step`-th row."""
         found: list[Point] = []
         while True:
-            query = self._of(KeyRange(key=span.key, start=found[-1] if found else span.start, end=span.end))
+            query = self._of(KeySpan(key=span.key, start=found[-1] if found else span.start, end=span.end))
             met = self._first(query.source, query.values, offset=step)
             if met and found and met == found[-1]:  # more than a step of equal rows: they stay together
                 after = beyond(self._key, met, ">", equal=False)
@@ -101,7 +101,7 @@ class Boundaries:
                 return found
             found.append(met)
 
-    def _of(self, span: KeyRange) -> Query:
+    def _of(self, span: KeySpan) -> Query:
         return replace(self._base, keys=span)
 
     def _first(self, source: str, values: tuple[str, ...], *, backwards: bool = False, offset: int = 0) -> Point | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tributary.core.chunk_key import table_key, window_key
-from tributary.core.chunks import ChunkKey, KeyRange, Sized, cut
+from tributary.core.chunks import ChunkKey, KeySpan, Sized, cut
 from tributary.core.contract import Contract
 from tributary.core.plan import Chunk, chunks, grouped
 from tributary.core.select import window_query
@@ -77,7 +77,7 @@ def _cut(
     session: Session, contract: Contract, table: SourceTable, piece: Chunk, key: ChunkKey, rows: int | None, target: int
 ) -> list[Sized]:
     index = Boundaries(session, window_query(contract, table, piece.window), key)
-    span = KeyRange(key=key)
+    span = KeySpan(key=key)
     return cut(index, span, rows=index.estimate([span])[0] if rows is None else rows, target=target)
 
 

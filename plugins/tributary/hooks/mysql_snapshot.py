@@ -76,15 +76,16 @@ class Snapshot:
         """A small result that is seen at the snapshot's moment, as text by column name; the statement is taken as it stands."""
         return self._session.rows(sql.replace("%", "%%"), doing=doing)
 
-    def refuse_altered(self, query: Query) -> None:
+    def refuse_altered(self, query: Query, looked: str = "plan") -> None:
         """Look for `alterations` since a run was planned.
 
+        :param looked: id of the task that described the table, for the message.
         :raises SchemaChanged: where there are any.
         """
         if lines := self.alterations(query):
             raise SchemaChanged(
                 f"{query.table.name} was altered after this run was planned; nothing was published.\n{lines}\n"
-                "Clear the run's task 'plan' with the tasks after it: it reads the new columns"
+                f"Clear the run's task {looked!r} with the tasks after it: it reads the new columns"
             )
 
     def alterations(self, query: Query) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tributary.core.reconcile import Decoded
 from tributary.core.staged import Contents
 from tributary.core.tally import Tally, to_hex
+from tributary.hooks.batch_rows import arrow_batches, batch_rows
 from tributary.hooks.checksums import checksums
 from tributary.hooks.lake_sql import OBJECT, identifier, parquet_scan
 
@@ -20,18 +21,15 @@ if TYPE_CHECKING:
     from tributary.core.staged import Part
     from tributary.hooks.lake import LakeHook
 
-# Rows that DuckDB hands over at once.
-BATCH_ROWS = 65_536
-
 
 def decode(connection: DuckDBPyConnection, lake: LakeHook, parts: Sequence[Part], *, values: bool = True) -> Decoded:
-    """Rows, NULLs and checksums of each part, in one reading.
+    """Rows, NULLs and checksums of each part, in one reading. Memory is one batch of about 64 MiB, and the row groups that DuckDB reads.
 
     :param values: False: rows and NULLs only, counted inside DuckDB.
     """
     keys = {lake.uri(part.key): part.key for part in parts}
     scan = parquet_scan(keys, with_object=True)
-    return _values(connection, scan, keys) if values else _counts(connection, scan, keys)
+    return _values(connection, scan, keys, batch_rows(lake, keys.values())) if values else _counts(connection, scan, keys)
 
 
 def decode_source_checksums(
@@ -45,17 +43,22 @@ def decode_source_checksums(
     return {keys[uri]: columns.named(sums) for uri, *sums in connection.execute(sql).fetchall()}
 
 
-def _values(connection: DuckDBPyConnection, scan: str, keys: dict[str, str]) -> Decoded:
+def _values(connection: DuckDBPyConnection, scan: str, keys: dict[str, str], rows_at_once: int) -> Decoded:
     rows: Counter[str] = Counter()
     nulls: dict[str, Counter[str]] = {}
     tallies: dict[str, Tally] = {}
-    for whole in connection.sql(f"SELECT * FROM {scan}").to_arrow_reader(BATCH_ROWS):  # noqa: S608
+
+    def take(whole: pa.RecordBatch) -> None:
         for uri, batch in _by_object(whole):
             key = keys[uri]
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             rows[key] += batch.num_rows
             nulls.setdefault(key, Counter()).update({name: values.null_count for name, values in columns.items()})
             tallies.setdefault(key, Tally()).add(checksums(columns))
+
+    for whole in arrow_batches(connection, connection.sql(f"SELECT * FROM {scan}"), rows_at_once):  # noqa: S608
+        take(whole)
+        del whole  # not held while the next one is made
     return Decoded(rows, {key: Contents(nulls=dict(nulls[key]), checksums=to_hex(tallies[key].checksums)) for key in rows})
 
 

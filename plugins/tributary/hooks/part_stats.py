@@ -35,11 +35,16 @@ def part_stats(hook: LakeHook, parts: Sequence[Part]) -> list[Stats]:
         return list(pool.map(lambda part: _of(hook, part), parts))
 
 
-def _of(hook: LakeHook, part: Part) -> Stats:
+def read_footer(hook: LakeHook, key: str) -> pq.FileMetaData:
+    """The footer of a Parquet object."""
     import pyarrow.parquet as pq
 
-    with hook.errors("read", part.key):
-        footer = pq.read_metadata(f"{hook.bucket}/{part.key}", filesystem=hook.filesystem())
+    with hook.errors("read", key):
+        return pq.read_metadata(f"{hook.bucket}/{key}", filesystem=hook.filesystem())
+
+
+def _of(hook: LakeHook, part: Part) -> Stats:
+    footer = read_footer(hook, part.key)
     least: Stats = {}
     greatest: Stats = {}
     nulls: dict[str, int] = {}

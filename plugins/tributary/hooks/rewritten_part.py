@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tributary.hooks.batch_rows import fitting_rows
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -11,9 +13,6 @@ if TYPE_CHECKING:
 
     from tributary.hooks.lake import LakeHook
     from tributary.hooks.part_writer import WrittenPart
-
-# Rows of one Arrow batch between the Parquet reader and writer.
-BATCH_ROWS = 65_536
 
 
 def rewritten_part(hook: LakeHook, source_key: str, target_key: str, table: pa.Schema) -> WrittenPart:
@@ -29,16 +28,20 @@ def rewritten_part(hook: LakeHook, source_key: str, target_key: str, table: pa.S
 
 def batches(hook: LakeHook, key: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The rows of an object under another schema: columns are cast to its types, and NULL where the object lacks them."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with hook.errors("read", key), pq.ParquetFile(f"{hook.bucket}/{key}", filesystem=hook.filesystem()) as file:
-        for batch in file.iter_batches(BATCH_ROWS):
-            there = dict(zip(batch.schema.names, batch.columns, strict=True))
-            columns = [
-                there[field.name].cast(field.type) if field.name in there else pa.nulls(batch.num_rows, field.type) for field in schema
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        for batch in file.iter_batches(fitting_rows(file.metadata)):
+            yield _cast(batch, schema)
+            del batch  # not held while the next one is read
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    there = dict(zip(batch.schema.names, batch.columns, strict=True))
+    columns = [there[field.name].cast(field.type) if field.name in there else pa.nulls(batch.num_rows, field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def same_columns(one: pa.Schema, other: pa.Schema) -> bool:

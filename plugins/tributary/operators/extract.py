@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -11,8 +11,8 @@ from uuid import uuid4
 from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
 from tributary.core.staged import Extracted
-from tributary.operators.base import StepOperator
 from tributary.operators.chunk_reader import ChunkReader, label
+from tributary.operators.source_step import SourceStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,14 +21,10 @@ if TYPE_CHECKING:
 
     from tributary.core.plan import Chunk
     from tributary.core.staged import ReadChunk, Rung
-    from tributary.hooks.mysql_arrow import MySqlArrowHook
     from tributary.hooks.mysql_snapshot import Snapshot
 
-# Of a cancelled task: how often its queries are ended again, until no thread reads any more.
-CANCEL_EVERY_S, CANCEL_TRIES = 0.2, 50
 
-
-class ExtractOperator(StepOperator):
+class ExtractOperator(SourceStep):
     """Third step, a mapped task per group of chunks. Each chunk is counted and read in one snapshot, masked, and written as one part.
 
     :param dataset: name of the dataset's folder.
@@ -58,7 +54,6 @@ class ExtractOperator(StepOperator):
         self.plan_key = plan_key
         self.group = group
         self.lake_conn_id = lake_conn_id
-        self._source: MySqlArrowHook | None = None
 
     def run(self, context: Context) -> str:
         """Read the group's chunks, by as many connections as the contract allows."""
@@ -66,22 +61,17 @@ class ExtractOperator(StepOperator):
         from tributary.core.masking import Masking
         from tributary.hooks.lake import LakeHook
         from tributary.hooks.masking_key import masking_key
-        from tributary.hooks.mysql_arrow import MySqlArrowHook
 
         started = time.monotonic()
         lake = LakeHook(self.lake_conn_id)
         plan = lake.get_record(self.plan_key, Plan)
         contract, chunks = plan.contract, plan.groups[int(self.group)]
         context["chunks"] = label(chunks)  # type: ignore[typeddict-unknown-key]  # for LABEL_TEMPLATE
-        source = self._source = MySqlArrowHook(contract.source.connection, statement_timeout_s=contract.extract.statement_timeout_s)
         masking = Masking(contract.columns, masking_key(contract.columns))
         attempt = str(uuid4())
-        task = f"tributary/{plan.dataset}/{plan.hash}/{self.group}/"
         records = plan.consistency == "per_chunk" and len(chunks) > 1
-        reader = ChunkReader(lake, plan, masking, attempt=attempt, marker=task + attempt, records=records, log=self.log)
-        if ended := source.end_statements(task):
-            self.log.warning("ended %d statements of an attempt that is dead", ended)
-        with source.guarded(reader.marker):
+        with self.reading(contract, f"tributary/{plan.dataset}/{plan.hash}/{self.group}/", attempt) as marker:
+            reader = ChunkReader(lake, plan, masking, attempt=attempt, marker=marker, records=records, log=self.log)
             read, rung = self._exact(plan, chunks, reader) if plan.consistency == "exact" else self._per_chunk(plan, chunks, reader)
         self.log.info("read %d chunks, consistency %s (%s)", len(read), plan.consistency, rung)
         manifest = Extracted(
@@ -93,27 +83,20 @@ class ExtractOperator(StepOperator):
             reader.forget(chunks)
         return key
 
-    def on_kill(self) -> None:
-        """End the queries on the server, which would go on reading otherwise."""
-        if self._source is not None:
-            self._source.cancel()
-
     def _exact(self, plan: Plan, chunks: tuple[Chunk, ...], reader: ChunkReader) -> tuple[tuple[ReadChunk, ...], Rung]:
         """All chunks at one moment."""
-        source = self._connected()
-        self._wait_until_quiet(plan)
-        with source.aligned(plan.table, min(plan.contract.extract.connections, len(chunks))) as aligned:
+        self.wait_until_quiet(plan.contract.source.limits)
+        with self.source.aligned(plan.table, min(plan.contract.extract.connections, len(chunks))) as aligned:
             readers = [_with(reader.read, snapshot) for snapshot in aligned.snapshots]
             return self._together(chunks, readers), aligned.rung
 
     def _per_chunk(self, plan: Plan, chunks: tuple[Chunk, ...], reader: ChunkReader) -> tuple[tuple[ReadChunk, ...], Rung]:
         """Each chunk at a moment of its own, without those that an earlier attempt has written."""
-        source = self._connected()
         found = reader.written(chunks) if reader.records else {}
 
         def read(chunk: Chunk) -> ReadChunk:
-            self._wait_until_quiet(plan)
-            with source.snapshot() as snapshot:
+            self.wait_until_quiet(plan.contract.source.limits)
+            with self.source.snapshot() as snapshot:
                 return reader.read(snapshot, chunk)
 
         todo = tuple(chunk for chunk in chunks if chunk.index not in found)
@@ -121,10 +104,7 @@ class ExtractOperator(StepOperator):
         return tuple(sorted((*found.values(), *new), key=lambda done: done.index)), "per_chunk"
 
     def _together(self, chunks: tuple[Chunk, ...], readers: list[Callable[[Chunk], ReadChunk]]) -> tuple[ReadChunk, ...]:
-        """Every chunk once, each by the next reader that is free, each reader in a thread.
-
-        Also one reader has a thread: Python runs signal handlers in the main thread only, and not while that waits inside the driver.
-        """
+        """Every chunk once, each by the next reader that is free, each reader in a thread."""
         due: SimpleQueue[Chunk] = SimpleQueue()
         for chunk in chunks:
             due.put(chunk)
@@ -138,31 +118,12 @@ class ExtractOperator(StepOperator):
                     return
                 done.append(read(chunk))
 
-        with ThreadPoolExecutor(max(1, len(readers)), thread_name_prefix="chunk") as threads:
-            running = [threads.submit(work, read) for read in readers]
-            try:
-                for each in running:
-                    each.result()
-            except BaseException:
-                while not due.empty():
-                    due.get_nowait()
-                for _ in range(CANCEL_TRIES):
-                    # Again and again: a thread may have been between two statements.
-                    if not wait(running, timeout=CANCEL_EVERY_S).not_done:
-                        break
-                    self.on_kill()
-                raise
+        def give_up() -> None:
+            while not due.empty():
+                due.get_nowait()
+
+        self.in_threads([partial(work, read) for read in readers], give_up=give_up)
         return tuple(sorted(done, key=lambda read: read.index))
-
-    def _wait_until_quiet(self, plan: Plan) -> None:
-        from tributary.hooks.mysql_quiet import wait_until_quiet
-
-        wait_until_quiet(self._connected(), plan.contract.source.limits, self.log)
-
-    def _connected(self) -> MySqlArrowHook:
-        if self._source is None:
-            raise RuntimeError("the source is connected in run()")
-        return self._source
 
 
 def _with(read: Callable[[Snapshot, Chunk], ReadChunk], snapshot: Snapshot) -> Callable[[Chunk], ReadChunk]:

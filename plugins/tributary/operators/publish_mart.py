@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from tributary.hooks.lake_table import LakeTable
     from tributary.publishers.delta_mart import Computed
 
-# Rows of one Arrow batch between DuckDB and the Parquet writer.
-BATCH_ROWS = 65_536
 # No input can have this name: a dataset's begins with a letter.
 RESULT = "_result"
 
@@ -113,6 +111,7 @@ class PublishMartOperator(StepOperator):
     def _compute_day(
         self, lake: LakeHook, connection: DuckDBPyConnection, keys: DatasetKeys, sql: str, day: date
     ) -> tuple[Part, pa.Schema]:
+        from tributary.hooks.batch_rows import BATCH_ROWS, arrow_batches
         from tributary.hooks.lake_sql import identifier, query, refuse_unstorable, sql_errors
 
         file = f"{self.mart}/mart.sql"
@@ -135,7 +134,7 @@ class PublishMartOperator(StepOperator):
                 raise ContractError(f"{file}: {self.partition_column} is {wrong[0][0]} in a run for {day}; select $day for it")
             result = result.select(f"* EXCLUDE ({column})")
         key = keys.delta_part(self.partition_column, day, str(uuid4()), 0)
-        reader = result.to_arrow_reader(BATCH_ROWS)
+        reader = arrow_batches(connection, result, BATCH_ROWS)
         written = lake.write_part(key, reader.schema, rows(reader))
         return Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day), reader.schema
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -12,9 +14,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 from tributary.core.errors import CheckError
 from tributary.core.failpoint import reach
 from tributary.core.keys import DatasetKeys
+from tributary.core.source_table import fit
 from tributary.core.sweep import Sweep, SweepCertificate, refuse_large
 from tributary.operators.base import StepOperator
 from tributary.operators.run_context import given
+from tributary.operators.source_step import SourceStep
 from tributary.settings import load_dataset
 
 if TYPE_CHECKING:
@@ -22,23 +26,23 @@ if TYPE_CHECKING:
 
     from tributary.core.contract import Contract
     from tributary.core.position import Position
+    from tributary.core.select import Query
     from tributary.hooks.lake import LakeHook
 
-# A key is narrow: more rows in a batch than of whole rows.
-BATCH_ROWS = 100_000
 
-
-class FindDeletedOperator(StepOperator):
+class FindDeletedOperator(SourceStep):
     """First step of a sweep: pin the lake's version, read the source's keys in one snapshot, and write down the pinned rows without one.
 
     :param dataset: name of the dataset's folder; mode merge.
     :param lake_conn_id: Airflow connection of the lake.
     :raises CheckError: where more rows would go than `deletes.max_share` allows, unless the run's param `allow_shrink` does.
+    :raises ContractError: where the contract does not fit the live table, or `transform.sql` changes what is compared.
     :raises LakeUnavailable: where the source shows an older state than the lake holds.
     :raises SourceError, SourceUnavailable: see the source's hook.
-    :raises SchemaChanged: where the source's columns are not those that the lake has taken in.
+    :raises SchemaChanged: where the source's columns are not those that the lake has taken in, or were altered in the middle.
 
-    Memory is a batch of keys and DuckDB's limit, which spills. A retry begins anew. Returns the object key of the `Sweep` manifest.
+    Memory is a batch of keys and DuckDB's limit, which spills. A retry begins anew, after ending the queries of attempts that are dead.
+    Returns the object key of the `Sweep` manifest.
     """
 
     ui_color = "#e6f4ea"
@@ -54,7 +58,7 @@ class FindDeletedOperator(StepOperator):
         from tributary.hooks.lake import LakeHook
         from tributary.publishers.delta_sweep import DeltaSweep
 
-        contract, _ = load_dataset(self.dataset)
+        contract, files = load_dataset(self.dataset)
         lake = LakeHook(self.lake_conn_id)
         sweeper = DeltaSweep(lake, contract)
         # The lake first: a row that is published after the keys were read is not in the pinned version, and so cannot be removed.
@@ -64,7 +68,12 @@ class FindDeletedOperator(StepOperator):
         keys, attempt = DatasetKeys(contract.dataset, contract.lake.prefix), str(uuid4())
         run_id = context["run_id"]
         folder = keys.run(run_id, attempt)
-        position, source_keys = self._read_keys(contract, lake, f"{folder}/keys.parquet")
+        # A run's id holds characters that no marker may.
+        run = hashlib.sha256(run_id.encode()).hexdigest()[:16]
+        with self.reading(contract, f"tributary/{contract.dataset}/sweep/{run}/", attempt) as marker:
+            query = self._query(contract, lake, files.sql("transform"), marker)
+            self.wait_until_quiet(contract.source.limits)
+            [(position, source_keys)] = self.in_threads([partial(self._read_keys, lake, query, f"{folder}/keys.parquet")])
         found = sweeper.find(version, position, f"{folder}/keys.parquet", keys.removed_keys(run_id, attempt))
         sweep = Sweep(
             dataset=self.dataset,
@@ -88,25 +97,36 @@ class FindDeletedOperator(StepOperator):
         )  # fmt: skip
         return key
 
-    @staticmethod
-    def _read_keys(contract: Contract, lake: LakeHook, key: str) -> tuple[Position, int]:
-        from tributary.core.select import Query
-        from tributary.core.types import lake_schema, source_schema
-        from tributary.hooks.mysql_arrow import MySqlArrowHook
-        from tributary.hooks.schema_history import SchemaHistory
+    def _query(self, contract: Contract, lake: LakeHook, transform_sql: str | None, marker: str) -> Query:
+        """The keys of a table whose keys can be compared with those of the lake."""
+        import duckdb
 
-        source = MySqlArrowHook(contract.source.connection, statement_timeout_s=contract.extract.statement_timeout_s)
-        change = SchemaHistory(lake, contract).change_to(source.describe(contract.source.schema_name, contract.source.table_name))
+        from tributary.core.select import Query
+        from tributary.hooks.schema_history import SchemaHistory
+        from tributary.hooks.transform_columns import refuse_changed
+
+        live = self.source.describe(contract.source.schema_name, contract.source.table_name)
+        change = SchemaHistory(lake, contract).change_to(live)
         change.refuse()  # keys of a renamed column would all seem to be gone
         table = change.table
-        query = Query(table=table, columns=tuple(table.column(name) for name in contract.key))
-        with source.snapshot() as snapshot:
+        fit(contract, table)
+        with duckdb.connect() as parser:
+            refuse_changed(parser, contract, transform_sql, [column.name for column in table.columns])
+        return Query(table=table, columns=tuple(table.column(name) for name in contract.key), marker=marker)
+
+    def _read_keys(self, lake: LakeHook, query: Query, key: str) -> tuple[Position, int]:
+        from tributary.core.types import lake_schema, source_schema
+        from tributary.hooks.batch_rows import BATCH_ROWS
+
+        with self.source.snapshot() as snapshot:
+            snapshot.refuse_altered(query, self.task_id)
             counted = snapshot.count(query)
             written = lake.write_part(key, lake_schema(query.columns, {}), snapshot.stream(query, source_schema(query.columns), BATCH_ROWS))
         if counted != written.rows:
             raise CheckError(
-                f"{contract.dataset}: the source counted {counted:,} keys and {written.rows:,} were read in one snapshot of a "
-                f"{table.engine} table; nothing was removed. Only InnoDB tables hold still while they are read"
+                f"{self.dataset}: the source counted {counted:,} keys and {written.rows:,} were read in one snapshot of a "
+                f"{query.table.engine} table; nothing was removed. Only InnoDB tables hold still while they are read: run ALTER TABLE "
+                f"{query.table.name} ENGINE=InnoDB, or clear the task {self.task_id!r} while nobody writes"
             )
         return snapshot.position, counted
 

@@ -12,7 +12,7 @@ from tributary.core.keys import DatasetKeys
 from tributary.core.plan import Plan
 from tributary.core.staged import Contents, Part, Transformed
 from tributary.core.tally import Tally, to_hex
-from tributary.hooks.transform_columns import EXTRACTED
+from tributary.hooks.transform_columns import EXTRACTED, refuse_changed
 from tributary.operators.base import StepOperator
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from tributary.hooks.lake import LakeHook
     from tributary.hooks.part_writer import WrittenPart
 
-# Rows of one Arrow batch between DuckDB and the Parquet writer.
-BATCH_ROWS = 65_536
-
 
 class TransformOperator(StepOperator):
     """Fourth step, where the dataset has a `transform.sql`: one SELECT over the view `extracted`, in DuckDB.
@@ -41,10 +38,12 @@ class TransformOperator(StepOperator):
     :param plan_key: (templated) object key of the plan.
     :param manifests: (templated) object keys of the `Extracted` manifests.
     :param lake_conn_id: Airflow connection of the lake.
-    :raises ContractError: where the query is wrong, gives a type that Delta lacks, or loses a key, cursor or partition column.
+    :raises ContractError: where the query is wrong, gives a type that Delta lacks, or loses a key, cursor or partition column; in mode
+        merge also where it changes the values of one.
     :raises LakeError, LakeUnavailable: where the store refuses or does not answer.
 
-    Memory is DuckDB's limit (1 GB; it spills to disk above) and one row group. A retry writes everything anew under a new attempt.
+    Memory is DuckDB's limit (1 GB; it spills to disk above), one batch and one row group; a query that makes rows much wider than they
+    were extracted makes wider batches. A retry writes everything anew under a new attempt.
     Returns the object key of the `Transformed` manifest.
     """
 
@@ -93,6 +92,7 @@ class TransformOperator(StepOperator):
         return manifest_key
 
     def _transform(self, lake: LakeHook, plan: Plan, extracted: list[Part], key: str, tally: Tally) -> WrittenPart:
+        from tributary.hooks.batch_rows import arrow_batches, batch_rows
         from tributary.hooks.checksums import checksums
         from tributary.hooks.lake_sql import parquet_scan, query, refuse_unstorable, sql_errors
 
@@ -103,6 +103,7 @@ class TransformOperator(StepOperator):
                 for batch in reader:
                     tally.add(checksums(dict(zip(batch.schema.names, batch.columns, strict=True))))
                     yield batch
+                    del batch  # not held while the next one is computed
 
         with lake.duckdb() as connection, lake.errors("read", extracted[0].key):
             scan = parquet_scan(lake.uri(part.key) for part in extracted)
@@ -110,8 +111,10 @@ class TransformOperator(StepOperator):
             result = query(connection, file, plan.transform_sql or "")
             refuse_unstorable(file, result.columns, result.types)
             _refuse_lost_columns(file, plan, connection, dict(zip(result.columns, map(str, result.types), strict=True)))
+            refuse_changed(connection, plan.contract, plan.transform_sql, connection.table(EXTRACTED).columns)
+            rows_at_once = batch_rows(lake, [part.key for part in extracted])
             with sql_errors(file):
-                reader = result.to_arrow_reader(BATCH_ROWS)
+                reader = arrow_batches(connection, result, rows_at_once)
             schema = _with_units(reader.schema, lake.part_schema(extracted[0].key))
             return lake.write_part(key, schema, rows(reader))
 

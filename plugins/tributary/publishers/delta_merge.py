@@ -11,12 +11,13 @@ from uuid import uuid4
 from tributary.core.failpoint import reach
 from tributary.core.fence import Commit, counted_anew, own, remaining, superseded, taken
 from tributary.core.keys import DatasetKeys
+from tributary.hooks.batch_rows import arrow_batches, batch_rows
 from tributary.hooks.lake_sql import day_of, identifier, parquet_scan, time_literal
 from tributary.hooks.lake_table import LakeTable, delta_schema, once
 from tributary.publishers.delta_schema_change import grown
 from tributary.publishers.delta_widening import DeltaWidening
 from tributary.publishers.fenced_delta import fenced_delta
-from tributary.publishers.partition_rewrite import PartitionRewrite, peak_memory_mb, touched_bytes
+from tributary.publishers.partition_rewrite import PartitionRewrite, is_large, peak_memory_mb
 from tributary.publishers.published import Published
 from tributary.publishers.removed_rows import RemovedRows
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from tributary.core.staged import Staged
     from tributary.core.window import Window
     from tributary.hooks.lake import LakeHook
-
-# Rows of one Arrow batch between DuckDB and delta-rs.
-BATCH_ROWS = 65_536
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +98,13 @@ class DeltaMerge:
                 removed=removed.write(connection, self.keys.removed_keys(plan.run_id, str(uuid4())), left),
             )
             reach("delta_merge.before_commit")
-            if rows and self.partition_by and touched_bytes(table, self.partition_by[0], days) > self.contract.merge_mb * 1_000_000:
-                PartitionRewrite(self.table, self.keys, self.contract, removed).commit(table, after.schema, connection, note)
+            rows_at_once = batch_rows(self.hook, [part.key for part in staged.parts])
+            if rows and is_large(table, self.contract, days):
+                rewrite = PartitionRewrite(self.table, self.keys, self.contract, removed)
+                rewrite.commit(table, after.schema, connection, note, rows_at_once)
                 committed = True
             else:
-                committed = bool(rows) and self._merge(table, connection, note, removed)
+                committed = bool(rows) and self._merge(table, connection, note, removed, rows_at_once)
         if not committed:
             # No row was new, and delta-rs commits nothing then; a late older attempt must still find that it is older.
             table.create_write_transaction([], "append", table.schema(), partition_by=self.partition_by, commit_properties=once(note))
@@ -130,10 +130,10 @@ class DeltaMerge:
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {cursor} DESC) = 1"
         )
 
-    def _merge(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit, removed: RemovedRows) -> bool:
+    def _merge(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit, removed: RemovedRows, rows_at_once: int) -> bool:
         from deltalake import WriterProperties
 
-        rows = self._as_wide_as(table, connection.execute("SELECT * FROM source").to_arrow_reader(BATCH_ROWS))
+        rows = self._as_wide_as(table, arrow_batches(connection, connection.sql("SELECT * FROM source"), rows_at_once))
         match = [f"target.{_name(column)} = source.{_name(column)}" for column in (*self.partition_by, *self.contract.key)]
         if self.partition_by:
             # Spelt out, so that files of other days are not even opened.

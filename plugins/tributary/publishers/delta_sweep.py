@@ -11,11 +11,13 @@ from tributary.core.failpoint import reach
 from tributary.core.fence import Commit, Removed, own
 from tributary.core.keys import DatasetKeys
 from tributary.core.window import Window
+from tributary.hooks.batch_rows import BATCH_ROWS, arrow_batches
 from tributary.hooks.lake_sql import identifier, parquet_scan, quoted
 from tributary.hooks.lake_table import LakeTable, once
 from tributary.publishers.fenced_delta import fenced_delta
+from tributary.publishers.partition_rewrite import PartitionRewrite, is_large
 from tributary.publishers.proven_store import prove_conditional_writes
-from tributary.publishers.removed_rows import BATCH_ROWS, RemovedRows
+from tributary.publishers.removed_rows import RemovedRows
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -59,7 +61,8 @@ class DeltaSweep:
     def __init__(self, hook: LakeHook, contract: Contract) -> None:
         self.hook = hook
         self.contract = contract
-        self.table = LakeTable(hook, DatasetKeys(contract.dataset, contract.lake.prefix).table)
+        self.keys = DatasetKeys(contract.dataset, contract.lake.prefix)
+        self.table = LakeTable(hook, self.keys.table)
         self.cursor = contract.cursor.column if contract.cursor else ""
         self.day = contract.partition.column if contract.partition else None
 
@@ -95,7 +98,7 @@ class DeltaSweep:
                 f"SELECT {', '.join(map(identifier, names))} FROM pinned "  # noqa: S608
                 f"ANTI JOIN {parquet_scan([self.hook.uri(keys_key)])} USING ({keys})"
             )
-            reader = rows.to_arrow_reader(BATCH_ROWS)
+            reader = arrow_batches(connection, rows, BATCH_ROWS)
             written = self.hook.write_part(absent_key, reader.schema, reader)
             lake_rows = int(connection.sql("SELECT count(*) FROM pinned").fetchall()[0][0])
             days: list[tuple[date]] = []
@@ -106,6 +109,8 @@ class DeltaSweep:
 
     def remove(self, sweep: Sweep) -> Swept:
         """Remove the absent rows that are still as they were pinned, in one commit; the commit of the same sweep is found again.
+
+        Memory is that of a merge: above the contract's `merge_mb`, one partition at a time.
 
         :raises PublishConflict: where other publishers won every try; nothing was removed.
         """
@@ -125,24 +130,26 @@ class DeltaSweep:
         opened = table.version()
         with self.hook.duckdb() as connection:
             self._candidates(connection, sweep, [window for window in later if window])
-            rows = self._still_there(connection, opened)
+            rows, days = self._still_there(connection, opened)
             note = Commit(
                 attempt=sweep.attempt,
                 plan_hash="",
                 window=Window(_EPOCH, sweep.position.read_at),
                 reads=(),
                 rows=rows,
-                days=sweep.days,
+                days=days,
                 removed=Removed(key=sweep.absent_key, rows=sweep.absent, position=sweep.position, by="sweep"),
             )
             reach("delta_sweep.before_commit")
-            if rows:
+            if rows and is_large(table, self.contract, days):
+                PartitionRewrite(self.table, self.keys, self.contract, None).commit(table, table.schema(), connection, note)
+            elif rows:
                 self._delete(table, connection, note)
             else:  # late readings must still find what is gone
                 partition_by = [self.day] if self.day else []
                 table.create_write_transaction([], "append", table.schema(), partition_by=partition_by, commit_properties=once(note))
         reach("delta_sweep.after_commit")
-        return Swept("published", rows, opened + 1, sweep.days)
+        return Swept("published", rows, opened + 1, days)
 
     def _opened(self, version: int) -> DeltaTable:
         from deltalake import DeltaTable
@@ -156,20 +163,27 @@ class DeltaSweep:
         scan = parquet_scan([self.hook.uri(sweep.absent_key)])
         connection.execute(f"CREATE TABLE candidates AS SELECT * FROM {scan} WHERE NOT ({spared})")  # noqa: S608
 
-    def _still_there(self, connection: DuckDBPyConnection, version: int) -> int:
-        """Leaves in `gone` the candidates whose rows are as they were pinned."""
+    @property
+    def _same(self) -> tuple[str, ...]:
+        """What makes a row the one that was pinned: its key, and that it has not changed."""
+        return (*self.contract.key, self.cursor)
+
+    def _still_there(self, connection: DuckDBPyConnection, version: int) -> tuple[int, tuple[date, ...]]:
+        """Leaves in `source` the candidates whose rows are as they were pinned; their number and their partitions."""
         connection.execute(f"ATTACH {quoted(self.table.uri)} AS newest (TYPE delta, PIN_SNAPSHOT, VERSION {version})")
-        names = ", ".join(map(identifier, (*self.contract.key, self.cursor)))
-        connection.execute(f"CREATE TABLE gone AS SELECT * FROM candidates SEMI JOIN newest USING ({names})")  # noqa: S608
-        return int(connection.sql("SELECT count(*) FROM gone").fetchall()[0][0])
+        names = ", ".join(map(identifier, self._same))
+        connection.execute(f"CREATE TABLE source AS SELECT * FROM candidates SEMI JOIN newest USING ({names})")  # noqa: S608
+        day = identifier(self.day) if self.day else "NULL"
+        days = connection.sql(f"SELECT {day}, count(*) FROM source GROUP BY 1 ORDER BY 1").fetchall()  # noqa: S608
+        return sum(rows for _, rows in days), tuple(day for day, _ in days if day is not None)
 
     def _delete(self, table: DeltaTable, connection: DuckDBPyConnection, note: Commit) -> None:
-        columns = [*([self.day] if self.day else []), *self.contract.key, self.cursor]
+        columns = [*([self.day] if self.day else []), *self._same]
         match = [f"target.`{column}` = source.`{column}`" for column in columns]
         if self.day:
             listed = ", ".join(f"DATE '{day.isoformat()}'" for day in note.days)
             match.insert(0, f"target.`{self.day}` IN ({listed})")
-        source = connection.execute("SELECT * FROM gone").to_arrow_reader(BATCH_ROWS)
+        source = arrow_batches(connection, connection.sql("SELECT * FROM source"), BATCH_ROWS)
         table.merge(
             source, predicate=" AND ".join(match), source_alias="source", target_alias="target", commit_properties=once(note)
         ).when_matched_delete().execute()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tributary.core.staged import Part
+from tributary.hooks.batch_rows import BATCH_ROWS, arrow_batches, batch_rows
 from tributary.hooks.lake_sql import identifier, quoted
 from tributary.hooks.lake_table import once
 
@@ -28,42 +29,61 @@ if TYPE_CHECKING:
     from tributary.publishers.removed_rows import RemovedRows
 
 log = logging.getLogger(__name__)
-# Rows of one Arrow batch between DuckDB and the Parquet writer.
-BATCH_ROWS = 65_536
 
 
-def touched_bytes(table: DeltaTable, column: str, days: tuple[date, ...]) -> int:
-    """Size of the files of some partitions, from the log."""
+def is_large(table: DeltaTable, contract: Contract, days: tuple[date, ...]) -> bool:
+    """Whether the partitions of these days hold more than the contract's `merge_mb` lets one MERGE hold; False without partitions."""
+    if contract.partition is None:
+        return False
+    files = _files(table, contract.partition.column)
+    return sum(size for day in days for _, size in files.get(day, ())) > contract.merge_mb * 1_000_000
+
+
+def _files(table: DeltaTable, column: str) -> dict[date, list[tuple[str, int]]]:
+    """Path and size of the files of each partition, from the log."""
     import pyarrow as pa
 
     actions = pa.table(table.get_add_actions(flatten=True))
-    wanted = set(days)
-    sizes = zip(actions[f"partition.{column}"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True)
-    return sum(size for day, size in sizes if day in wanted)
+    found: dict[date, list[tuple[str, int]]] = {}
+    for day, path, size in zip(*(actions[name].to_pylist() for name in (f"partition.{column}", "path", "size_bytes")), strict=True):
+        found.setdefault(day, []).append((path, size))
+    return found
 
 
 class PartitionRewrite:
-    """Merges the DuckDB table `source` into the partitions of its days; the same rows win as in delta-rs' MERGE."""
+    """Merges the DuckDB table `source` into the partitions of its days; the same rows win as in delta-rs' MERGE.
 
-    def __init__(self, table: LakeTable, keys: DatasetKeys, contract: Contract, removed: RemovedRows) -> None:
+    :param removed: which rows of `source` remove their row; None: all of them.
+    """
+
+    def __init__(self, table: LakeTable, keys: DatasetKeys, contract: Contract, removed: RemovedRows | None) -> None:
         self.table = table
         self.keys = keys
         self.column = contract.partition.column if contract.partition else ""
-        self.cursor = identifier(removed.cursor)
+        self.cursor = identifier(contract.cursor.column if contract.cursor else "")
         self.same = " AND ".join(f"s.{identifier(name)} = t.{identifier(name)}" for name in contract.key)
-        self.gone = removed.flagged(f"s.{identifier(removed.flag)}") if removed.flag else "false"
+        flag = removed.flag if removed else None
+        self.gone = "true" if removed is None else removed.flagged(f"s.{identifier(flag)}") if flag else "false"
 
-    def commit(self, opened: DeltaTable, schema: Schema, connection: DuckDBPyConnection, note: Commit) -> None:
-        """Write every partition of `note.days` and swap them, on exactly the opened version.
+    def commit(
+        self, opened: DeltaTable, schema: Schema, connection: DuckDBPyConnection, note: Commit, rows_at_once: int = BATCH_ROWS
+    ) -> None:
+        """Write every partition of `note.days` and swap them, on exactly the opened version. Memory is that of one partition at a time:
+        one batch, one row group, and DuckDB's limit, which spills.
 
         :param schema: of the table after the commit.
+        :param rows_at_once: rows of `source` in a batch; see `batch_rows`.
         :raises CommitFailedError: where somebody else has committed meanwhile; what was written is then garbage.
         """
         started = time.monotonic()
         connection.execute(f"ATTACH {quoted(self.table.uri)} AS target (TYPE delta, PIN_SNAPSHOT, VERSION {opened.version()})")
         # Not the attempt: a task that is delivered twice, or wakes up late, must not write into what its twin has committed.
         writing = str(uuid4())
-        parts = [self._write(connection, writing, number, day) for number, day in enumerate(note.days)]
+        files = _files(opened, self.column)
+        parts = []
+        for number, day in enumerate(note.days):
+            there = batch_rows(self.table.hook, [f"{self.table.key}/{path}" for path, _ in files.get(day, ())])
+            parts.append(self._write(connection, writing, number, day, min(rows_at_once, there)))
         opened.create_write_transaction(
             self.table.add_actions(parts, [self.column]),
             "overwrite",
@@ -78,7 +98,7 @@ class PartitionRewrite:
             time.monotonic() - started, peak_memory_mb(),
         )  # fmt: skip
 
-    def _write(self, connection: DuckDBPyConnection, writing: str, number: int, day: date) -> Part:
+    def _write(self, connection: DuckDBPyConnection, writing: str, number: int, day: date, rows_at_once: int) -> Part:
         here = f"{identifier(self.column)} = DATE '{day.isoformat()}'"
         rows = connection.sql(
             f"SELECT * EXCLUDE ({identifier(self.column)}) FROM ("  # noqa: S608
@@ -88,7 +108,7 @@ class PartitionRewrite:
             f"AND NOT EXISTS (SELECT 1 FROM target t WHERE t.{here} AND {self.same} AND t.{self.cursor} > s.{self.cursor}))"
         )
         key = self.keys.delta_part(self.column, day, writing, number)
-        reader = rows.to_arrow_reader(BATCH_ROWS)
+        reader = arrow_batches(connection, rows, rows_at_once)
         written = self.table.hook.write_part(key, reader.schema, reader)
         return Part(key=key, rows=written.rows, size_bytes=written.size_bytes, partition=day)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tributary.core.errors import ContractError
 from tributary.core.fence import Removed, removals
 from tributary.core.position import newest
+from tributary.hooks.batch_rows import BATCH_ROWS, arrow_batches
 from tributary.hooks.lake_sql import identifier, parquet_scan, time_literal
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from tributary.core.staged import Read
     from tributary.core.window import Window
     from tributary.hooks.lake import LakeHook
-
-# Rows of one Arrow batch between DuckDB and the Parquet writer.
-BATCH_ROWS = 65_536
 
 
 class RemovedRows:
@@ -74,7 +72,7 @@ class RemovedRows:
         rows = connection.sql(f"SELECT {names} FROM source WHERE {self.flagged(identifier(self.flag))}")  # noqa: S608
         if rows.limit(1).fetchone() is None:
             return None
-        reader = rows.to_arrow_reader(BATCH_ROWS)
+        reader = arrow_batches(connection, rows, BATCH_ROWS)
         written = self.hook.write_part(key, reader.schema, reader)
         return Removed(key=key, rows=written.rows, position=newest(read.position for read in reads), by="flag")
 

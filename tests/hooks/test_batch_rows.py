@@ -123,4 +123,5 @@ def test_wide_rows_are_read_in_bounded_memory(hook: LakeHook, parts: dict[str, s
     bounded, control = peak_mib(parts, what, control=False), peak_mib(parts, what, control=True)
     print(f"{what}: {bounded} MiB, {control} MiB with batches of 65,536 rows")
     assert control > ROWS * WIDE_BYTES >> 20
-    assert bounded < 0.5 * control
+    # Seen: 0.43 (decode: two threads of DuckDB hold row groups beside the batches), 0.24 (copy).
+    assert bounded < 0.6 * control

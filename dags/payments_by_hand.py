@@ -37,7 +37,7 @@ PAYMENTS = Asset(name="payments", uri="tributary://lake/tables/payments")
 def payments_by_hand() -> None:
     """The chain, step by step."""
     wait = WaitUntilSafeOperator(task_id="wait_until_safe", dataset="payments")
-    plan = PlanOperator(task_id="plan", dataset="payments", safe=wait.output)
+    plan = PlanOperator(task_id="plan", dataset="payments", safe=wait.output, pool="source_shop")
     plan_key = XComArg(plan, PLAN_KEY)
     extract = ExtractOperator.partial(task_id="extract", dataset="payments", plan_key=plan_key, pool="source_shop").expand(
         group=plan.output

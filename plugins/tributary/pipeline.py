@@ -103,14 +103,14 @@ def chain(contract: Contract, *, transformed: bool) -> PublishOperator:
     """The steps of one dataset, inside the current DAG; returns the last, for people who go on from there."""
     common: dict[str, Any] = {"dataset": contract.dataset, "lake_conn_id": contract.lake.connection}
     wait = WaitUntilSafeOperator(task_id="wait_until_safe", dataset=contract.dataset)
-    plan = PlanOperator(task_id="plan", safe=wait.output, **common)
+    pool = pool_name(contract.source.connection)  # what all datasets together may take of the source, a slot for each connection
+    plan = PlanOperator(task_id="plan", safe=wait.output, pool=pool, **common)
     plan_key = XComArg(plan, PLAN_KEY)
     extract = ExtractOperator.partial(
         task_id="extract",
         plan_key=plan_key,
         map_index_template=ExtractOperator.LABEL_TEMPLATE,
-        # A slot for each connection: the pool is what all datasets together may take of the source.
-        pool=pool_name(contract.source.connection),
+        pool=pool,
         pool_slots=contract.extract.connections,
         **common,
     ).expand(group=plan.output)

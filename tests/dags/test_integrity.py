@@ -95,6 +95,12 @@ def test_a_dag_says_what_it_is_and_whom_to_ask(dag: DAG) -> None:
         assert task.owner not in ("", "airflow"), task.task_id
 
 
+def test_what_reads_the_source_for_long_is_in_the_sources_pool(bag: DagBag) -> None:
+    pools = {(task.task_id, task.pool) for dag in bag.dags.values() for task in dag.tasks}
+    readers = {(task, pool) for task, pool in pools if task in {"plan", "extract", "find_deleted"}}
+    assert readers == {("plan", "source_shop"), ("extract", "source_shop")}
+
+
 def test_retries_outlast_an_outage_of_twenty_minutes(dag: DAG) -> None:
     for task in dag.tasks:
         delays = waits(task)

@@ -61,16 +61,13 @@ def test_values_that_repeat_are_as_wide_in_a_batch_as_others() -> None:
 # ---- peaks
 
 CHILD = """
-import re, sys
-from pathlib import Path
+import sys
 sys.path[:0] = {path!r}
+from tests.peak import peak_mib
 from tributary.core.staged import Part
 from tributary.hooks import part_decode, rewritten_part
 from tributary.hooks.lake import LakeHook
 lake = LakeHook("lake")
-
-def peak():  # ru_maxrss begins with the peak of the parent
-    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024
 
 def decode(key):
     with lake.duckdb() as connection:
@@ -84,9 +81,9 @@ if {control!r}:
     part_decode.batch_rows = lambda *_: 65_536
     rewritten_part.fitting_rows = lambda *_: 65_536
 {what}({small!r})
-before = peak()
+before = peak_mib()
 rows = {what}({wide!r})
-print(rows, peak() - before)
+print(rows, peak_mib() - before)
 """
 
 

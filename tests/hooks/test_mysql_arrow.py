@@ -258,18 +258,19 @@ def test_batches_are_bounded_by_rows_and_by_bytes(source: SourceDatabase, monkey
 
 
 READ_WIDE = """
-import resource, sys
+import sys
 sys.path[:0] = {path!r}
+from tests.peak import peak_mib
 from tests.source_database import SourceDatabase
 from tributary.core.types import source_schema
 source = SourceDatabase({server!r})
 try:
     source.run({view!r})
     query = source.whole("wide")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mib()
     with source.hook().snapshot() as snapshot:
         rows = sum(batch.num_rows for batch in snapshot.stream(query, source_schema(query.columns), 50_000))
-    print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    print(rows, peak_mib() - before)
 finally:
     source.drop()
 """

@@ -274,15 +274,16 @@ def test_many_streams_leak_nothing(source: SourceDatabase) -> None:
 
 
 READ_BLOBS = """
-import resource, sys
+import sys
 sys.path[:0] = {path!r}
 import pyarrow as pa
+from tests.peak import peak_mib
 from tributary_native import Column, Connection
-idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+idle = peak_mib()
 with Connection(**{login!r}) as connection:
     stream = connection.stream({sql!r}, [Column("id", "int32"), Column("b", "binary")], batch_bytes=1)
     sizes = [pa.record_batch(batch).column(1)[0].as_buffer().size for batch in stream]
-print(sizes == [{size}] * 4, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) // 1024)
+print(sizes == [{size}] * 4, peak_mib() - idle)
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +15,14 @@ import yaml
 
 from cli.stack.settings import Settings
 from tests.lake_support import Lake, context
+from tests.operators.dying_sweep import slow_count
+from tests.operators.test_extract_again import wait_for
 from tests.private_server import private_server
 from tests.source_database import SourceDatabase, source_database
 from tributary.core import position
 from tributary.core.certificate import Certificate
 from tributary.core.contract import Contract
+from tributary.core.errors import ContractError, SourceUnavailable
 from tributary.core.window import Window
 from tributary.hooks.lake import LakeHook
 from tributary.operators.check import CheckOperator
@@ -211,3 +215,34 @@ def test_a_row_that_two_audited_windows_share_blames_no_window_that_is_whole(
     assert [(a.certified_rows, a.source_rows) for a in after.audits] == [(4, 4), (2, 2), (2, 2)]
     assert after.labels == ()
     assert dataset.ids == [1, 2, 3, 4, 5, 100]
+
+
+def test_a_run_that_is_cancelled_while_it_counts_again_ends_its_query(
+    source: SourceDatabase, hook: LakeHook, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = Dataset(source, hook, folder)
+    dataset.add(1, "2026-01-01 10:00", "2026-01-02 10:00")
+    dataset.run(day(1))
+    slow_count(monkeypatch.setattr)
+    safe = {"window": {"start": day(2).start.isoformat(), "end": day(2).end.isoformat()}, "guarantee": "exact", "labels": []}
+    task = PlanOperator(task_id="plan", safe=safe, dataset=dataset.contract.dataset, lake_conn_id="lake")
+    marker = f"%tributary/{dataset.contract.dataset}/plan/%"
+
+    def counting() -> bool:
+        return bool(source.run(f"SELECT 1 FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND INFO LIKE '{marker}'"))
+
+    with ThreadPoolExecutor(1) as thread:
+        ends = thread.submit(task.run, context())
+        wait_for(counting, 30)
+        task.on_kill()
+        wait_for(lambda: not counting(), 2.0)
+        with pytest.raises(SourceUnavailable):
+            ends.result(10)
+
+
+def test_a_transform_that_changes_the_key_is_refused_before_anything_is_read(source: SourceDatabase, hook: LakeHook, folder: Path) -> None:
+    dataset = Dataset(source, hook, folder, mode="merge", partition={"by": "created_at", "column": "day"})
+    (folder / dataset.contract.dataset / "transform.sql").write_text("SELECT * REPLACE (id + 1 AS id) FROM extracted")
+    dataset.add(1, "2026-01-01 10:00")
+    with pytest.raises(ContractError, match=r"transform\.sql: id would not reach the lake as they are at the source"):
+        dataset.run(day(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tributary.core import audit
@@ -32,7 +33,9 @@ def last_counts(lake: LakeHook, contract: Contract, own: Window) -> list[Counted
     return [counts[window] for window in due if window in counts]
 
 
-def recount(source: MySqlArrowHook, contract: Contract, table: SourceTable, counts: Iterable[Counted]) -> tuple[Audited, ...]:
+def recount(
+    source: MySqlArrowHook, contract: Contract, table: SourceTable, counts: Iterable[Counted], *, marker: str = ""
+) -> tuple[Audited, ...]:
     """Count the windows again, each by one range of the cursor's index, all in one snapshot."""
     from tributary.core.select import window_query
 
@@ -44,7 +47,7 @@ def recount(source: MySqlArrowHook, contract: Contract, table: SourceTable, coun
             Audited(
                 window=counted.window,
                 certified_rows=counted.rows,
-                source_rows=snapshot.count(window_query(contract, table, counted.window)),
+                source_rows=snapshot.count(replace(window_query(contract, table, counted.window), marker=marker)),
                 at=snapshot.position.read_at,
             )
             for counted in counts

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -17,18 +19,18 @@ from tributary.core.shortfall import shortfalls
 from tributary.core.source_table import fit
 from tributary.core.window import Window
 from tributary.hooks.window_audit import last_counts, recount
-from tributary.operators.base import StepOperator
+from tributary.operators.source_step import SourceStep, of_run
 from tributary.settings import load_dataset
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from tributary.core.audit import Audited
+    from tributary.core.audit import Audited, Counted
     from tributary.core.contract import Contract
+    from tributary.core.contract_file import ContractFolder
     from tributary.core.plan import Chunk
     from tributary.core.source_table import SourceTable
     from tributary.hooks.lake import LakeHook
-    from tributary.hooks.mysql_arrow import MySqlArrowHook
     from tributary.hooks.mysql_chunks import Chunked
 
 # The XCom with the plan's object key. What the task returns must be the groups: Airflow maps over returned values only.
@@ -37,20 +39,20 @@ PLAN_KEY = "plan_key"
 _EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 
 
-class PlanOperator(StepOperator):
+class PlanOperator(SourceStep):
     """Second step. Reads the live schema against the contract, counts the windows before its own again, chooses chunks and groups them
     into tasks. A window that has more rows than when it was read joins the plan.
 
     :param dataset: name of the dataset's folder.
     :param safe: (templated) what `WaitUntilSafeOperator` returned.
     :param lake_conn_id: Airflow connection of the lake.
-    :raises ContractError: where the contract does not fit the live table.
+    :raises ContractError: where the contract does not fit the live table, or a merge's `transform.sql` changes what is compared.
     :raises SchemaChanged: where the table was altered in a way that the contract's `drift` does not take by itself.
     :raises SourceError: where the source refuses, or the cursor of a large table has no index.
     :raises WindowError: where a snapshot's window is in the past: the table cannot be read as it was.
 
-    A retry makes a new plan under a new attempt; the old one is never read. Returns the numbers of the groups,
-    over which the extract task is mapped; the XCom `plan_key` holds the plan's object key.
+    A retry makes a new plan under a new attempt, after ending the queries of those that are dead; the old one is never read. Returns the
+    numbers of the groups, over which the extract task is mapped; the XCom `plan_key` holds the plan's object key.
     """
 
     template_fields = ("safe",)
@@ -66,12 +68,29 @@ class PlanOperator(StepOperator):
         """Write the plan."""
         # Here and not above: the driver and pyarrow are slow to import, and DAG files are parsed all the time.
         from tributary.hooks.lake import LakeHook
-        from tributary.hooks.mysql_arrow import MySqlArrowHook
-        from tributary.hooks.schema_history import SchemaHistory
 
-        started = time.monotonic()
         contract, folder = load_dataset(self.dataset)
-        source, lake = MySqlArrowHook(contract.source.connection), LakeHook(self.lake_conn_id)
+        lake, attempt, run_id = LakeHook(self.lake_conn_id), str(uuid4()), context["run_id"]
+        with self.reading(contract, of_run(contract.dataset, "plan", run_id), attempt) as marker:
+            plan, how = self._plan(contract, folder, lake, run_id, attempt, marker)
+        key = f"{DatasetKeys(contract.dataset, contract.lake.prefix).run(run_id, attempt)}/plan.json"
+        lake.put_record(key, plan)
+        context["ti"].xcom_push(key=PLAN_KEY, value=key)
+        self.log.info(
+            "planned %s %s: %d chunks in %d tasks, plan %s",
+            plan.dataset, plan.window, sum(map(len, plan.groups)), len(plan.groups), lake.uri(key),
+        )  # fmt: skip
+        self.log.info("chunks: %s", how)
+        return list(range(len(plan.groups)))
+
+    def _plan(self, contract: Contract, folder: ContractFolder, lake: LakeHook, run_id: str, attempt: str, marker: str) -> tuple[Plan, str]:
+        """The plan, and how its chunks were found."""
+        import duckdb
+
+        from tributary.hooks.schema_history import SchemaHistory
+        from tributary.hooks.transform_columns import refuse_changed
+
+        started, source = time.monotonic(), self.source
         window = Window(datetime.fromisoformat(self.safe["window"]["start"]), datetime.fromisoformat(self.safe["window"]["end"]))
         keys = DatasetKeys(contract.dataset, contract.lake.prefix)
         if contract.mode == "snapshot":
@@ -82,10 +101,13 @@ class PlanOperator(StepOperator):
         change.refuse()
         table = change.table
         fit(contract, table)
+        transform_sql = folder.sql("transform")
+        with duckdb.connect() as parser:
+            refuse_changed(parser, contract, transform_sql, [column.name for column in table.columns])
         short = [each.label for each in shortfalls(contract, table)]
         for label in short:
             self.log.warning("%s", label)
-        audits = () if contract.mode == "snapshot" else recount(source, contract, table, last_counts(lake, contract, window))
+        audits = () if contract.mode == "snapshot" else self._recount(contract, table, last_counts(lake, contract, window), marker)
         late = [audit for audit in audits if audit.missed]
         for audit in late:
             self.log.warning("late rows: %s; the window is read again", audit)
@@ -93,8 +115,8 @@ class PlanOperator(StepOperator):
         again = reread_chunks(contract, window, audits, after=len(chunked.chunks))
         plan = Plan(
             dataset=contract.dataset,
-            run_id=context["run_id"],
-            attempt=str(uuid4()),
+            run_id=run_id,
+            attempt=attempt,
             window=window,
             contract=contract,
             table=table,
@@ -102,7 +124,7 @@ class PlanOperator(StepOperator):
             consistency=contract.consistency,
             guarantee="reduced" if short else self.safe["guarantee"],
             seen_at=seen_at,
-            newest_before=_newest_before(source, contract, table, window),
+            newest_before=self._newest_before(contract, table, window, marker),
             labels=(
                 *self.safe["labels"],
                 *short,
@@ -113,18 +135,30 @@ class PlanOperator(StepOperator):
             audits=audits,
             wait_seconds=self.safe.get("seconds"),
             plan_seconds=time.monotonic() - started,
-            transform_sql=folder.sql("transform"),
+            transform_sql=transform_sql,
             checks_sql=folder.sql("checks"),
         )
-        key = f"{keys.run(plan.run_id, plan.attempt)}/plan.json"
-        lake.put_record(key, plan)
-        context["ti"].xcom_push(key=PLAN_KEY, value=key)
-        self.log.info(
-            "planned %s %s: %d chunks in %d tasks, plan %s",
-            plan.dataset, window, len(chunked.chunks) + len(again), len(plan.groups), lake.uri(key),
-        )  # fmt: skip
-        self.log.info("chunks: %s", chunked.how)
-        return list(range(len(plan.groups)))
+        return plan, chunked.how
+
+    def _recount(self, contract: Contract, table: SourceTable, counts: list[Counted], marker: str) -> tuple[Audited, ...]:
+        if not counts:
+            return ()
+        self.wait_until_quiet(contract.source.limits)
+        [audits] = self.in_threads([partial(recount, self.source, contract, table, counts, marker=marker)])
+        return audits
+
+    def _newest_before(self, contract: Contract, table: SourceTable, window: Window, marker: str) -> datetime | None:
+        """The newest row before the window: where the window has none, it says how fresh the table is."""
+        if contract.freshness is None or contract.cursor is None or window.start <= _EPOCH:
+            return None
+        query = replace(window_query(contract, table, Window(_EPOCH, window.start)), marker=marker)
+
+        def newest() -> datetime | None:
+            with self.source.snapshot() as snapshot:
+                return snapshot.newest(query)
+
+        [found] = self.in_threads([newest])
+        return found
 
     @staticmethod
     def _refuse_past(contract: Contract, window: Window, clock: datetime, lake: LakeHook, keys: DatasetKeys) -> None:
@@ -137,14 +171,6 @@ class PlanOperator(StepOperator):
             f"{contract.dataset} {window} cannot be read any more: a snapshot shows the table as it is now, and now belongs to {current}; "
             "trigger the DAG without dates for a snapshot of now"
         )
-
-
-def _newest_before(source: MySqlArrowHook, contract: Contract, table: SourceTable, window: Window) -> datetime | None:
-    """The newest row before the window: where the window has none, it says how fresh the table is."""
-    if contract.freshness is None or contract.cursor is None or window.start <= _EPOCH:
-        return None
-    with source.snapshot() as snapshot:
-        return snapshot.newest(window_query(contract, table, Window(_EPOCH, window.start)))
 
 
 def _groups(contract: Contract, chunked: Chunked, again: list[Chunk], late: list[Audited]) -> tuple[tuple[Chunk, ...], ...]:

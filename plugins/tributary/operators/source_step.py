@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +20,11 @@ T = TypeVar("T")
 
 # Of a cancelled task: how often its queries are ended again, until no thread reads any more.
 CANCEL_EVERY_S, CANCEL_TRIES = 0.2, 50
+
+
+def of_run(dataset: str, step: str, run_id: str) -> str:
+    """What the markers of all attempts of a step of one run begin with; a run's id holds characters that no marker may."""
+    return f"tributary/{dataset}/{step}/{hashlib.sha256(run_id.encode()).hexdigest()[:16]}/"
 
 
 class SourceStep(StepOperator):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from tributary.core.source_table import fit
 from tributary.core.sweep import Sweep, SweepCertificate, refuse_large
 from tributary.operators.base import StepOperator
 from tributary.operators.run_context import given
-from tributary.operators.source_step import SourceStep
+from tributary.operators.source_step import SourceStep, of_run
 from tributary.settings import load_dataset
 
 if TYPE_CHECKING:
@@ -68,9 +67,7 @@ class FindDeletedOperator(SourceStep):
         keys, attempt = DatasetKeys(contract.dataset, contract.lake.prefix), str(uuid4())
         run_id = context["run_id"]
         folder = keys.run(run_id, attempt)
-        # A run's id holds characters that no marker may.
-        run = hashlib.sha256(run_id.encode()).hexdigest()[:16]
-        with self.reading(contract, f"tributary/{contract.dataset}/sweep/{run}/", attempt) as marker:
+        with self.reading(contract, of_run(contract.dataset, "sweep", run_id), attempt) as marker:
             query = self._query(contract, lake, files.sql("transform"), marker)
             self.wait_until_quiet(contract.source.limits)
             [(position, source_keys)] = self.in_threads([partial(self._read_keys, lake, query, f"{folder}/keys.parquet")])

@@ -1,4 +1,4 @@
-"""`./lake test`: lint, then unit tests, tests of servers and tests of the whole stack beside each other, on stacks of their own."""
+"""`./lake test`: lint, then tests of the whole stack beside all others, on stacks of their own."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
 
@@ -23,14 +23,17 @@ ELSEWHERE = {
 }
 EVERYTHING = " and ".join(f"not {suite}" for suite in ELSEWHERE)
 UNIT = f"not services and not stack and not browser and {EVERYTHING}"
-# The whole run in three parts beside each other: name -> marker expression.
+# The whole run: name of a part -> marker expression.
 PARTS = {
-    "stack": f"(stack or browser) and {EVERYTHING}",
+    "stack": f"stack and not browser and {EVERYTHING}",
     "services": f"services and not stack and not browser and {EVERYTHING}",
+    "browser": f"browser and {EVERYTHING}",
     "unit": UNIT,
 }
+# Lanes run beside each other, the parts of a lane one after the other: so each lane takes about as long as the others.
+LANES = (("stack",), ("unit", "services", "browser"))
 # Tests of servers mostly wait for them, so several files are run at once, each process with servers of its own (1.5 GB).
-AT_ONCE = {"services": ["--numprocesses=3", "--dist=loadfile"]}
+AT_ONCE = {"services": ["--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder"]}
 
 
 def test(
@@ -70,27 +73,22 @@ def test(
 
 
 def _side_by_side(home: Path, environment: Mapping[str, str]) -> int:
-    """All parts at once, each with a stack of its own; every line of theirs begins with the part's name. The worst exit code."""
+    """All parts, each with a stack of its own; every line of theirs begins with the part's name. The worst exit code."""
     colour = ["--color=yes"] if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else []
-    running: dict[str, subprocess.Popen[str]] = {}
-    for part, marked in PARTS.items():
-        options = [*colour, *AT_ONCE.get(part, ()), "--durations=12", "-o", f"cache_dir=.pytest_cache/{part}", "-m", marked]
+
+    def run(part: str) -> int:
+        options = [*colour, *AT_ONCE.get(part, ()), "--durations=12", "-o", f"cache_dir=.pytest_cache/{part}", "-m", PARTS[part]]
         # The stack that `--keep` leaves is the one in which a later `./lake test -- PATH` looks.
         own = {**environment, "LAKE_HOME": str(home if part == "stack" else home.with_name(f"{home.name}-{part}"))}
         command = [sys.executable, "-u", "-m", "pytest", *options]
-        running[part] = subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    readers = [Thread(target=_relay, args=(part, process.stdout)) for part, process in running.items()]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
-    # A part that was killed has a negative code, and is no success either.
-    return max(abs(process.wait()) for process in running.values())
+        with subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            for line in process.stdout or ():
+                print(f"{part:<8} | {line}", end="", flush=True)
+        # A part that was killed has a negative code, and is no success either.
+        return abs(int(process.returncode))
 
-
-def _relay(part: str, lines: IO[str]) -> None:
-    for line in lines:
-        print(f"{part:<8} | {line}", end="", flush=True)
+    with ThreadPoolExecutor(len(LANES)) as threads:
+        return max(threads.map(lambda lane: max(run(part) for part in lane), LANES))
 
 
 def _chosen(suite: str) -> list[str]:

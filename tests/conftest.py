@@ -57,7 +57,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: max((COST.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in COST), default=0))
+    items.sort(key=_order)
+
+
+def _order(item: pytest.Item) -> tuple[int, int]:
+    """Where a test stands among the others; those of one cost keep their order.
+
+    Of tests that share machines with others (`--dist=loadfile`), those that may take long come first: the last one would run alone.
+    """
+    cost = max((COST.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in COST), default=0)
+    longest = item.get_closest_marker("timeout")
+    return cost, -int(longest.args[0]) if longest and COST[cost - 1] == "services" else 0
 
 
 @pytest.fixture(autouse=True)

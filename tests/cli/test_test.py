@@ -1,4 +1,4 @@
-"""`./lake test` runs three parts beside each other: together they are everything, and no test is in two."""
+"""`./lake test` runs its parts in lanes beside each other: together they are everything, and no test is in two."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def test_every_test_is_in_exactly_one_part(marks: frozenset[str]) -> None:
     assert len(parts) == 1, parts
 
 
+def test_every_part_is_in_exactly_one_lane() -> None:
+    assert sorted(part for lane in command.LANES for part in lane) == sorted(command.PARTS)
+
+
 @pytest.mark.parametrize(("ends", "code"), [(("0", "0"), 0), (("0", "1"), 1), (("kill", "0"), 9)])
 def test_the_worst_part_decides(
     ends: tuple[str, str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -30,6 +34,7 @@ def test_the_worst_part_decides(
     python.write_text('#!/bin/sh\necho ran\nfor end; do :; done\nif [ "$end" = kill ]; then kill -9 $$; else exit "$end"; fi\n')
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
-    monkeypatch.setattr(command, "PARTS", {"stack": ends[0], "services": ends[1]})
+    monkeypatch.setattr(command, "PARTS", {"stack": ends[0], "services": ends[1], "unit": "0"})
+    monkeypatch.setattr(command, "LANES", (("stack",), ("services", "unit")))
     assert command._side_by_side(tmp_path / "test", {}) == code
-    assert sorted(capfd.readouterr().out.splitlines()) == ["services | ran", "stack    | ran"]
+    assert sorted(capfd.readouterr().out.splitlines()) == ["services | ran", "stack    | ran", "unit     | ran"]

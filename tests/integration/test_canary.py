@@ -145,7 +145,8 @@ def leak(settings: Settings, api: AirflowApi) -> Iterator[Leak]:
                 api.wait([(name, run_id) for run_id in runs.values()], 240)
             leak.temp = watch
             leak.states = {day: api.run(name, run_id)["state"] for day, run_id in runs.items()}
-            leak.messages = "\n".join(api.explain(name, run_id) for run_id in runs.values())
+            failed = [task for run_id in runs.values() for task in api.tasks(name, run_id) if task["state"] == "failed"]
+            leak.messages = "\n".join(map(api.log, failed))
             yield leak
         finally:
             for file_name in ("checks.sql", "dataset.yaml"):

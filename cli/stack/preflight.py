@@ -8,12 +8,14 @@ import socket
 from collections.abc import Iterable
 
 import psutil
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from cli.stack.errors import StackError
 from cli.stack.service import Service
 from cli.stack.settings import Settings
 
 GIB = 1024**3
+ENDING_S = 1
 
 
 def check_machine(settings: Settings, services: int) -> None:
@@ -49,21 +51,28 @@ def check_ports(settings: Settings, services: Iterable[Service]) -> None:
 
 
 def check_port(settings: Settings, name: str, service: str) -> None:
-    """StackError when something listens on the port already."""
+    """StackError when something listens on the port already.
+
+    A process that has just been killed holds its ports until it has ended, so a taken port is tried again for a second.
+    """
     port = settings.port(name)
+    try:
+        Retrying(retry=retry_if_exception_type(OSError), stop=stop_after_delay(ENDING_S), wait=wait_fixed(0.1), reraise=True)(_bind, port)
+    except PermissionError as error:
+        raise StackError(
+            f"Port {port} ({name}) is below 1024, which only root may use: set a higher one in {settings.home / '.env'}."
+        ) from error
+    except OSError as error:
+        raise StackError(
+            f"Port {port}, which {service} needs, is taken by {_owner(port)}: "
+            f"end that program, or set {name} to another port in {settings.home / '.env'}."
+        ) from error
+
+
+def _bind(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except PermissionError as error:
-            raise StackError(
-                f"Port {port} ({name}) is below 1024, which only root may use: set a higher one in {settings.home / '.env'}."
-            ) from error
-        except OSError as error:
-            raise StackError(
-                f"Port {port}, which {service} needs, is taken by {_owner(port)}: "
-                f"end that program, or set {name} to another port in {settings.home / '.env'}."
-            ) from error
+        probe.bind(("127.0.0.1", port))
 
 
 def _owner(port: int) -> str:

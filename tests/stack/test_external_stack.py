@@ -23,7 +23,7 @@ from tests.servers.fixtures import login, started
 from tests.servers.store import ObjectStore
 
 # Its stack and its servers are its own: it runs beside the tests of the test stack.
-pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(1000)]
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "Reader-of-a-test-1"
@@ -53,7 +53,7 @@ class Machine:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
         environment |= {"LAKE_HOME": str(self.home), "PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}"}
         command = [sys.executable, "-P", "-m", "cli", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=500)
 
     def json(self, *arguments: str) -> Any:
         done = self.lake(*arguments, "--json")
@@ -117,7 +117,7 @@ def test_a_dataset_runs_from_your_database_into_your_bucket(machine: Machine, st
     settings = Settings.load(machine.home)
     api = AirflowApi(settings)
     api.log_in()
-    until(lambda: "people" in api.dag_ids(), 60, lambda: str(api.import_errors()))
+    until(lambda: "people" in api.dag_ids(), 180, lambda: str(api.import_errors()))
     run_id = api.trigger("people", {"start": f"{DAY:%Y-%m-%d}", "end": f"{DAY + timedelta(days=1):%Y-%m-%d}"})
     api.unpause("people")
     api.succeed([("people", run_id)])
@@ -132,7 +132,7 @@ def test_a_dataset_runs_from_your_database_into_your_bucket(machine: Machine, st
     added = machine.lake("add", "people.people", "--connection", "crm", "--name", "folk", "--mode", "snapshot")
     assert added.returncode == 0, added.stderr
     assert "made the Airflow pool source_crm" in added.stderr
-    until(lambda: "folk" in api.dag_ids(), 60, lambda: str(api.import_errors()))
+    until(lambda: "folk" in api.dag_ids(), 180, lambda: str(api.import_errors()))
     api.unpause("folk")
     api.succeed([("folk", api.trigger("folk"))])
     assert machine.json("query", "SELECT count(*) AS n FROM folk") == [{"n": 2}]

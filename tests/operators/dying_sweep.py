@@ -13,8 +13,8 @@ from tributary.operators.sweep import FindDeletedOperator
 
 
 def slow_count(patch: Callable[[type, str, Any], None] = setattr) -> None:
-    """The count of the keys sleeps a second a row and writes nothing meanwhile: the server would not notice that its client is gone."""
-    patch(Query, "count_sql", property(lambda self: f"{self.ask_sql('COUNT(*) AS n')} WHERE SLEEP(1) = 0"))
+    """The count of the keys sleeps four seconds a row and writes nothing meanwhile: the server would not notice that its client is gone."""
+    patch(Query, "count_sql", property(lambda self: f"{self.ask_sql('COUNT(*) AS n')} WHERE SLEEP(4) = 0"))
 
 
 POINTS: dict[str, Callable[[], None]] = {"timed out": timed_out, "unguarded": unguarded, "nowhere": lambda: None}

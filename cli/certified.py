@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def whole_days(contract: Contract, windows: Sequence[Window]) -> set[date]:
 
     if not windows:
         return set()
-    first = min(window.start for window in windows).astimezone(contract.zone).date()
-    last = (max(window.end for window in windows) - timedelta(microseconds=1)).astimezone(contract.zone).date()
-    span = Window(midnight(first, contract.zone), midnight(last + timedelta(days=1), contract.zone))
+    held = Window(min(window.start for window in windows), max(window.end for window in windows))
+    span = Window(*(midnight(day, contract.zone) for day in held.dates(contract.zone)))
     every = {day for day, _ in span.days(contract.zone)}
     return every - {day for piece in subtract(span, windows) for day, _ in piece.days(contract.zone)}

@@ -18,7 +18,7 @@ from cli.stack.settings import Settings
 from tests.private_server import private_server
 from tests.source_database import SourceDatabase, source_database
 from tributary.core.errors import SourceUnavailable
-from tributary.core.safety import Reading, Verdict, Watch, Writer, judge
+from tributary.core.safety import CLOCK_GRAIN, Reading, Verdict, Watch, Writer, judge
 from tributary.core.window import Window
 from tributary.hooks import mysql_safety
 from tributary.hooks.window_safety import look
@@ -55,6 +55,10 @@ def seen(reading: Reading, connection_id: int) -> list[Writer]:
 def eventually(look: Callable[[], Any]) -> Any:
     """What `look` gives as soon as it raises no AssertionError."""
     return Retrying(stop=stop_after_delay(10), wait=wait_fixed(0.05), reraise=True)(look)
+
+
+def is_past(source: SourceDatabase, end: datetime) -> None:
+    assert source.hook().clock() >= end + CLOCK_GRAIN
 
 
 def test_an_open_writer_is_seen_until_it_commits(source: SourceDatabase, other: Any) -> None:
@@ -164,7 +168,7 @@ def test_a_statement_of_an_engine_without_transactions_is_waited_for(source: Sou
     fill = f"INSERT INTO plain SELECT id, '{end:%F %T.%f}' FROM t WHERE id > 7 AND SLEEP(1.5) = 0"
     thread = threading.Thread(target=run, args=(writer, fill))
     thread.start()
-    time.sleep(2.2)
+    eventually(lambda: is_past(source, end))
     verdict = look(watch, window)
     thread.join()
     assert f"of connection {writer.thread_id()}" in verdict.waiting_for
@@ -182,7 +186,7 @@ def test_the_rows_of_an_insert_delayed_are_not_waited_for(source: SourceDatabase
     run(other, "LOCK TABLES queued READ")
     source.run("INSERT DELAYED INTO queued (id) VALUES (2)")
     end = source.hook().clock()
-    time.sleep(1.5)
+    eventually(lambda: is_past(source, end))
     verdict = look(Watch(connection=source.hook().conn_id), Window(end - timedelta(days=1), end))
     assert (verdict.safe, verdict.guarantee) == (True, "exact")
     with other.cursor() as cursor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import MySQLdb
 import pytest
@@ -16,6 +17,7 @@ from cli.stack.settings import Settings
 from tests.integration.comparison import KEYS, differences, expected_event, expected_item, expected_order, expected_payment
 from tests.integration.lake_reader import LakeReader
 from tests.integration.source_reader import SourceReader
+from tributary.triggers.safe_window import SafeWindowTrigger
 
 pytestmark = pytest.mark.services
 
@@ -43,15 +45,25 @@ def today() -> datetime:
     return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def test_a_run_waits_for_a_transaction_that_is_open(datasets: None, today: datetime, settings: Settings) -> None:
+def test_a_run_waits_for_a_transaction_that_is_open(
+    datasets: None, today: datetime, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The steps as these tests run them defer and go on, as on the live stack."""
     from tests.integration.chain import Chain
 
+    waits, look = threading.Event(), SafeWindowTrigger._look
+
+    async def looked(self: SafeWindowTrigger, suspects: Any) -> Any:
+        verdict = await look(self, suspects)
+        waits.set()
+        return verdict
+
+    monkeypatch.setattr(SafeWindowTrigger, "_look", looked)
     day = {"start": (today - 40 * DAY).strftime("%Y-%m-%d"), "end": (today - 39 * DAY).strftime("%Y-%m-%d")}
     with closing(MySQLdb.connect(**settings.mysql("shop_app"))) as writer, writer.cursor() as cursor, ThreadPoolExecutor(1) as pool:
         cursor.execute("UPDATE page_events SET url = CONCAT(url, '?') ORDER BY event_id LIMIT 1")
         run = pool.submit(Chain("again_page_events", conf=day).run)
-        time.sleep(2)
+        assert waits.wait(30)
         assert not run.done()
         writer.rollback()
         assert run.result(timeout=30)["rows"] > 0

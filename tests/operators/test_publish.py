@@ -29,9 +29,19 @@ def lake(hook: LakeHook) -> Lake:
 
 
 def staged_key(lake: Lake, window: Window, rows: list[Any], *, source: int = 10, **changes: Any) -> str:
-    extract = lake.extract(window, rows, source=source, **changes)
+    return checked(lake, lake.extract(window, rows, source=source, **changes))
+
+
+def checked(lake: Lake, extract: Any) -> str:
     check = CheckOperator(task_id="check", dataset=lake.contract.dataset, plan_key=extract.plan_key, manifests=extract.manifests)
     return str(check.run(context()))
+
+
+def three_rows(lake: Lake, mode: str) -> list[Any]:
+    """Of 1 January."""
+    if mode == "merge":
+        return [(number, at(1).replace(tzinfo=days(1, 2).start.tzinfo), at(1), "x", b"", None) for number in range(3)]
+    return lake.append_rows(1, 3)
 
 
 def operator(lake: Lake, key: str) -> PublishOperator:
@@ -47,10 +57,7 @@ def certificates(lake: Lake) -> list[Certificate]:
 @pytest.mark.parametrize(("mode", "fmt"), FORMATS)
 def test_each_mode_and_format_publishes_and_certifies(hook: LakeHook, mode: str, fmt: str) -> None:
     lake = Lake(hook, contract(mode, fmt))
-    rows = lake.append_rows(1, 3)
-    if mode == "merge":
-        rows = [(number, at(1).replace(tzinfo=days(1, 2).start.tzinfo), at(1), "x", b"", None) for number in range(3)]
-    returned = operator(lake, staged_key(lake, days(1, 2), rows)).run(context())
+    returned = operator(lake, staged_key(lake, days(1, 2), three_rows(lake, mode))).run(context())
     assert len(lake.rows()) == 3
     [certificate] = certificates(lake)
     assert (certificate.outcome, certificate.source_rows, certificate.lake_rows, certificate.window) == ("published", 3, 3, days(1, 2))
@@ -132,21 +139,17 @@ def test_a_retry_after_the_certificate_leaves_it_as_it_is(lake: Lake) -> None:
 def test_who_clears_the_check_too_finds_the_publish_done(hook: LakeHook, mode: str, fmt: str) -> None:
     """The same parts again: a second commit would add and remove one file, which Delta does not allow."""
     lake = Lake(hook, contract(mode, fmt))
-    rows = lake.append_rows(1, 3)
-    if mode == "merge":
-        rows = [(number, at(1).replace(tzinfo=days(1, 2).start.tzinfo), at(1), "x", b"", None) for number in range(3)]
+    rows = three_rows(lake, mode)
     extract = lake.extract(days(1, 2), rows)
     outcomes, before = [], []
     for _ in range(2):
-        check = CheckOperator(task_id="check", dataset=lake.contract.dataset, plan_key=extract.plan_key, manifests=extract.manifests)
-        outcomes.append(operator(lake, str(check.run(context()))).run(context())["outcome"])
+        outcomes.append(operator(lake, checked(lake, extract)).run(context())["outcome"])
         before = before or certificates(lake)
     assert outcomes == ["published", "already"]
     assert certificates(lake) == before
     assert len(lake.rows()) == 3
     again = lake.extract(days(1, 2), rows)  # a new run of the window
-    check = CheckOperator(task_id="check", dataset=lake.contract.dataset, plan_key=again.plan_key, manifests=again.manifests)
-    assert operator(lake, str(check.run(context()))).run(context())["outcome"] == "published"
+    assert operator(lake, checked(lake, again)).run(context())["outcome"] == "published"
 
 
 def test_a_superseded_run_is_certified_and_sends_its_events(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:

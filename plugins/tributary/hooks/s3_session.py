@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from boto3.session import Session
     from botocore.credentials import Credentials
     from botocore.loaders import Loader
+    from botocore.session import Session as CoreSession
 
 # Sources and lakes of one process; a test process has more.
 KEPT = 8
@@ -47,8 +48,7 @@ class S3Session:
     def session(self) -> Session:
         """The provider's session: it has the key, or the role that gives one and renews it."""
         session = self.hook.get_session(region_name=self.hook.region_name)
-        core = session._session  # boto3 has no other way to its loader
-        core.register_component("data_loader", service_models(core.get_config_variable("data_path")))
+        _share_models(session._session)  # boto3 has no other way to its loader
         return session
 
     @cached_property
@@ -92,11 +92,15 @@ def service_models(data_path: str | None) -> Loader:
     return create_loader(data_path)
 
 
+def _share_models(core: CoreSession) -> None:
+    core.register_component("data_loader", service_models(core.get_config_variable("data_path")))
+
+
 def parse_service_models() -> None:
     """Make a client and throw it away: what it parsed stays, for this process and all that it forks. Opens no connection."""
     from botocore.session import Session
 
     core = Session()
-    core.register_component("data_loader", service_models(core.get_config_variable("data_path")))
+    _share_models(core)
     # Keys and region that nobody is asked for: without them botocore looks for a role of this machine.
     core.create_client("s3", region_name="us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106

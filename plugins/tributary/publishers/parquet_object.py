@@ -87,8 +87,8 @@ class ParquetObject:
 
     def _once(self, staged: Staged, plan: Plan, max_shrink: float, wrote: set[str]) -> Published:
         slots = [self._slot(part, staged) for part in staged.parts]
-        ours = [slot for slot in slots if not self._is_mine(slot, staged) and remaining([slot.read], slot.notes)]
         mine = [slot for slot in slots if self._is_mine(slot, staged)]
+        ours = [slot for slot in slots if slot not in mine and remaining([slot.read], slot.notes)]
         volume = (self._volume(mine, ours, max_shrink),) if mine or ours else ()
         reach("parquet_object.before_commit")
         for slot in ours:
@@ -97,9 +97,9 @@ class ParquetObject:
                 raise Beaten(f"{slot.key} was replaced in between")  # or by ourselves, answer lost: the next look tells
             reach("parquet_object.after_commit")
             wrote.add(slot.key)
-        if not ours:
-            return replace(self._published(slots, staged, wrote), checks=volume)
-        return replace(self._published([self._slot(slot.part, staged) for slot in slots], staged, wrote), checks=volume)
+        if ours:
+            slots = [self._slot(slot.part, staged) for slot in slots]
+        return replace(self._published(slots, staged, wrote), checks=volume)
 
     def _volume(self, mine: list[Slot], ours: list[Slot], max_shrink: float) -> CheckResult:
         """Of the whole publish, also where an earlier try has replaced some objects."""

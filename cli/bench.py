@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.console import CommandError, enter, note, print_json, reported, table
+from cli.console import CommandError, end_in_order, enter, note, print_json, reported, table
 from cli.env_file import REPOSITORY
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def extract(
     """
     with reported():
         refuse_without_repository()
+        end_in_order()
         unknown = set(part or ()) - set(PARTS)
         if unknown:
             raise typer.BadParameter(f"{sorted(unknown)[0]!r} is none of {', '.join(PARTS)}", param_hint="--part")

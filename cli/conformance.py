@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cli.bench import refuse_without_repository
-from cli.console import CommandError, enter, note, print_json, reported, table
+from cli.console import CommandError, end_in_order, enter, note, print_json, reported, table
 from cli.env_file import REPOSITORY
 from cli.stack.settings import Settings
 
@@ -32,6 +32,7 @@ def conformance(
     """
     with reported():
         refuse_without_repository()
+        end_in_order()
         if docs and server != "both":
             raise CommandError("--docs writes the page of both servers: leave --server out")
         settings = enter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,11 @@ def reported() -> Iterator[None]:
             raise
         note(f"lake: {message(error)}")
         raise typer.Exit(1) from error
+
+
+def end_in_order() -> None:
+    """From here on a script's `kill` ends this process as Ctrl-C does: servers that it has started are stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _on_purpose(error: Exception) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json as json_format
-import signal
 import sys
 import time
-from types import FrameType
 from typing import Annotated
 
 import typer
 
+from cli.console import end_in_order
 from cli.stack.errors import StackError
 from cli.stack.settings import Settings
 from sample.traffic import Traffic, TrafficError
@@ -29,8 +28,7 @@ def traffic(
     if settings.is_external:
         raise StackError("The traffic is the sample shop's, and this stack has servers of your own: run `./lake up --sample` first.")
     shop = Traffic(settings.mysql("shop_app"), rate=rate, seed=seed)
-    # a script's `kill` ends it as cleanly as Ctrl-C does
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_in_order()
     try:
         with shop:
             _run(shop, seconds, quiet=json)
@@ -58,7 +56,3 @@ def _line(shop: Traffic) -> str:
     rows = summary["rows"]
     written = ", ".join(f"{table} {' '.join(f'{count:,} {verb}' for verb, count in verbs.items())}" for table, verbs in rows.items())
     return f"{summary['seconds']:.0f} s  {summary['transactions']:,} transactions ({summary['per_second']}/s)  {written or 'nothing yet'}"
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

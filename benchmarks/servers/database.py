@@ -102,9 +102,14 @@ def serving(kind: str, argv: list[str], port: int, password: str, log: Path) -> 
     """
     with log.open("ab") as output:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent)
+    database = Database(kind, port, password, process.pid)
     try:
-        database = Database(kind, port, password, process.pid)
         _wait(database, process, log)
+    except BaseException:
+        process.kill()  # MariaDB forgets a SIGTERM that comes while it starts
+        process.wait()
+        raise
+    try:
         yield database
     finally:
         process.terminate()

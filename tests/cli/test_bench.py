@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import typer
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 from typer.testing import CliRunner
 
 from benchmarks.conformance.compare import Outcome
@@ -20,6 +25,7 @@ from benchmarks.extract.results import Measured, Peak, Results
 from benchmarks.extract.run import CONTESTANTS
 from benchmarks.extract.shape import SHAPES
 from cli import bench, conformance
+from cli.env_file import REPOSITORY
 
 
 def run(*words: str) -> Any:
@@ -43,6 +49,24 @@ def test_a_wrong_call_is_refused_before_anything_starts(words: tuple[str, ...], 
     done = run(*words)
     assert done.exit_code == code
     assert said in done.output
+
+
+def test_a_kill_leaves_no_server_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli", "conformance", "--server", "mariadb", "--ours"]
+    with subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, "LAKE_HOME": str(tmp_path)}, stderr=subprocess.DEVNULL) as process:
+        servers = _until_it_has_servers(psutil.Process(process.pid))
+        process.terminate()
+        process.wait(60)
+    assert not [server for server in servers if server.is_running()]
+
+
+def _until_it_has_servers(process: psutil.Process) -> list[psutil.Process]:
+    def servers() -> list[psutil.Process]:
+        return [child for child in process.children(recursive=True) if any(word.startswith("--port=") for word in child.cmdline())]
+
+    # What makes the server's first data ends by itself meanwhile.
+    again = retry_if_result(lambda found: not found) | retry_if_exception_type(psutil.NoSuchProcess)
+    return Retrying(stop=stop_after_delay(120), wait=wait_fixed(0.1), retry=again)(servers)
 
 
 @pytest.fixture

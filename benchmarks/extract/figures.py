@@ -91,8 +91,17 @@ def judge(contestants: Mapping[str, Contestant], bars: Sequence[Bar] = BARS) -> 
         elif runs < FEWEST_ROUNDS:
             verdicts.append(Verdict(str(bar), value, met=False, why=f"{runs} rounds; a bar needs {FEWEST_ROUNDS}"))
         else:
-            verdicts.append(Verdict(str(bar), value, met=value <= bar.limit if bar.at_most else value >= bar.limit))
+            met = value <= bar.limit if bar.at_most else value >= bar.limit
+            verdicts.append(Verdict(str(bar), value, met=met, why="" if met else _out_of_reach(contestants, bar)))
     return verdicts
+
+
+def _out_of_reach(contestants: Mapping[str, Contestant], bar: Bar) -> str:
+    """Whether the server's sending alone takes so long that no reader of one connection could meet the bar."""
+    to_floor = ratio(contestants, bar.name, FLOOR)
+    if bar.at_most or to_floor is None or to_floor >= bar.limit:
+        return ""
+    return f"over one connection nobody can; {bar.name} took {to_floor:.2f} × the floor"
 
 
 def _why(contestants: Mapping[str, Contestant], bar: Bar) -> str:

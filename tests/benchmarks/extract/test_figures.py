@@ -33,6 +33,14 @@ def test_a_slow_reader_misses_its_bars_and_no_other() -> None:
     assert missed == ["Tributary ÷ floor ≤ 1.3", "ConnectorX ÷ Tributary ≥ 1.6"]
 
 
+def test_a_missed_bar_says_where_the_server_alone_is_too_slow_for_it() -> None:
+    said = {
+        verdict.bar: verdict.why for verdict in judge(contestants(**{**FAST, "ours": (6.0,) * 3, "dlt": (10.0,) * 3})) if not verdict.met
+    }
+    assert said["dlt, connectorx ÷ Tributary ≥ 2.5"] == "over one connection nobody can; dlt, connectorx took 2.22 × the floor"
+    assert said["ConnectorX ÷ Tributary ≥ 1.6"] == said["Tributary ÷ floor ≤ 1.3"] == ""
+
+
 def test_a_result_that_differs_has_no_ratio_and_meets_no_bar() -> None:
     found = contestants(**FAST)
     found["ConnectorX"].problem = "6,001,214 rows instead of 6,001,215"

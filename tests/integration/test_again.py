@@ -23,6 +23,8 @@ pytestmark = pytest.mark.services
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)
+# Its days move with the calendar: what yesterday's tests put into the lake is another dataset's.
+AGAIN = f"again_{datetime.now(UTC):%Y%m%d}"
 EXPECTED = {"orders": expected_order, "order_items": expected_item, "page_events": expected_event, "payments": expected_payment}
 
 
@@ -34,9 +36,9 @@ def datasets(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             monkeypatch.setenv(name, value)
     for folder in (ROOT / "include" / "sql").iterdir():
         if (folder / "dataset.yaml").is_file():
-            copied = Path(shutil.copytree(folder, tmp_path / f"again_{folder.name}"))
+            copied = Path(shutil.copytree(folder, tmp_path / f"{AGAIN}_{folder.name}"))
             file = copied / "dataset.yaml"
-            file.write_text(file.read_text().replace(f"dataset: {folder.name}", f"dataset: again_{folder.name}"))
+            file.write_text(file.read_text().replace(f"dataset: {folder.name}", f"dataset: {AGAIN}_{folder.name}"))
     monkeypatch.setenv("TRIBUTARY_SQL_DIR", str(tmp_path))
 
 
@@ -62,7 +64,7 @@ def test_a_run_waits_for_a_transaction_that_is_open(
     day = {"start": (today - 40 * DAY).strftime("%Y-%m-%d"), "end": (today - 39 * DAY).strftime("%Y-%m-%d")}
     with closing(MySQLdb.connect(**settings.mysql("shop_app"))) as writer, writer.cursor() as cursor, ThreadPoolExecutor(1) as pool:
         cursor.execute("UPDATE page_events SET url = CONCAT(url, '?') ORDER BY event_id LIMIT 1")
-        run = pool.submit(Chain("again_page_events", conf=day).run)
+        run = pool.submit(Chain(f"{AGAIN}_page_events", conf=day).run)
         assert waits.wait(30)
         assert not run.done()
         writer.rollback()
@@ -75,7 +77,7 @@ def test_a_window_run_twice_and_in_other_cuts_gives_the_same_rows(
 ) -> None:
     from tests.integration.chain import Chain
 
-    dataset, start, end = f"again_{table}", today - 40 * DAY, today - 37 * DAY
+    dataset, start, end = f"{AGAIN}_{table}", today - 40 * DAY, today - 37 * DAY
     conf = {"start": start.strftime("%Y-%m-%d"), "end": end.strftime("%Y-%m-%d")}
     first = Chain(dataset, conf=conf).run()
     rows = lake.digest(dataset)
@@ -98,7 +100,7 @@ def test_runs_over_the_same_days_at_the_same_time_give_the_same_rows(datasets: N
     """Threads here; the live stack does the same with processes (test_week)."""
     from tests.integration.chain import Chain
 
-    dataset, start = "again_order_items", today - 40 * DAY
+    dataset, start = f"{AGAIN}_order_items", today - 40 * DAY
     whole = {"start": start.strftime("%Y-%m-%d"), "end": (start + 3 * DAY).strftime("%Y-%m-%d")}
     Chain(dataset, conf=whole).run()
     rows = lake.digest(dataset)
@@ -111,8 +113,8 @@ def test_runs_over_the_same_days_at_the_same_time_give_the_same_rows(datasets: N
 def test_a_snapshot_taken_twice_is_the_same_table(datasets: None, lake: LakeReader, source: SourceReader) -> None:
     from tests.integration.chain import Chain
 
-    Chain("again_customers").run()
-    rows = lake.digest("again_customers")
-    Chain("again_customers").run()
-    assert lake.digest("again_customers") == rows
+    Chain(f"{AGAIN}_customers").run()
+    rows = lake.digest(f"{AGAIN}_customers")
+    Chain(f"{AGAIN}_customers").run()
+    assert lake.digest(f"{AGAIN}_customers") == rows
     assert rows[0] == source.value("SELECT count(*) FROM shop.customers")

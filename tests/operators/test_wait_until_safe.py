@@ -140,3 +140,22 @@ def test_an_application_stamped_cursor_is_labelled_with_its_margin(source: Sourc
     result = Step(folder, source, cursor={"column": "at", "stamped_by": "application", "margin_s": 1}).run()
     assert result["guarantee"] == "reduced"
     assert "the application stamps the cursor; rows later than 1 s are missed" in result["labels"][0]
+
+
+def test_a_snapshot_that_is_held_up_over_midnight_is_one_of_the_new_day(source: SourceDatabase, folder: Path) -> None:
+    step = Step(folder, source, mode="snapshot", cursor=None)
+    run = step.context["dag_run"]
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    run.run_type, run.data_interval_start, run.data_interval_end = "manual", None, None
+    run.run_after = midnight - timedelta(minutes=1)
+    assert datetime.fromisoformat(step.run()["window"]["end"]) >= midnight
+
+
+def test_a_window_without_a_date_is_of_the_moment_when_its_run_was_due(source: SourceDatabase, folder: Path) -> None:
+    """A retry after midnight reads the day of the first try."""
+    step = Step(folder, source)
+    run = step.context["dag_run"]
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    run.run_type, run.data_interval_start, run.data_interval_end = "manual", None, None
+    run.run_after = midnight - timedelta(minutes=1)
+    assert datetime.fromisoformat(step.run()["window"]["end"]) == midnight - timedelta(days=1)

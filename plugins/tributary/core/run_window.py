@@ -23,7 +23,8 @@ def run_window(
     :param run_type: Airflow's: scheduled, manual, backfill …
     :param conf: what the person gave when the run was triggered.
     :param interval: the run's data interval; both None for a manual run without a date.
-    :param now: when the run became due (`run_after`): the same for every retry, so the answer is the same too.
+    :param now: when the run became due (`run_after`): the same for every retry, so the answer is the same too. Of a snapshot without a
+        date this moment.
     :raises WindowError: unknown or half-given parameters, a reversed, future or misaligned window, a data interval of zero width.
     """
     unknown = sorted(set(conf) - set(PARAMS))

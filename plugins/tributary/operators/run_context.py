@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tributary.core.run_window import run_window
@@ -21,15 +22,12 @@ def given(context: Context) -> Mapping[str, Any]:
 
 
 def window_of(contract: Contract, context: Context) -> Window:
-    """The window that this run owns.
+    """The window that this run owns; of a snapshot without a date, the one that is closed when this is asked.
 
     :raises WindowError: see `core.run_window`.
     """
     run = context["dag_run"]
-    return run_window(
-        contract,
-        run_type=run.run_type,
-        conf=given(context),
-        interval=(run.data_interval_start, run.data_interval_end),
-        now=run.run_after,
-    )
+    interval = (run.data_interval_start, run.data_interval_end)
+    # A table is read as it is now: a run that was triggered before midnight and begins after it would ask for what is gone.
+    now = datetime.now(UTC) if contract.mode == "snapshot" and interval == (None, None) else run.run_after
+    return run_window(contract, run_type=run.run_type, conf=given(context), interval=interval, now=now)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tributary.core.errors import WindowError
 from tributary.core.safety import Verdict, Watch
+from tributary.core.window import Window
 from tributary.operators.base import StepOperator
 from tributary.operators.run_context import window_of
 from tributary.settings import load_dataset
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from tributary.core.contract import Contract
-    from tributary.core.window import Window
 
 
 class WaitUntilSafeOperator(StepOperator):
@@ -66,15 +66,15 @@ class WaitUntilSafeOperator(StepOperator):
                 give_up_at=(datetime.now(UTC) + timedelta(seconds=contract.wait.max_wait_s)).isoformat(),
             ),
             method_name="resume",
-            kwargs={"since": since.isoformat()},
+            kwargs={"since": since.isoformat(), "start": window.start.isoformat(), "end": window.end.isoformat()},
         )
 
-    def resume(self, context: Context, event: dict[str, Any], since: str) -> dict[str, Any]:
-        """Called when the trigger has ended its wait, which began at `since`."""
+    def resume(self, _context: Context, event: dict[str, Any], since: str, start: str, end: str) -> dict[str, Any]:
+        """Called when the trigger has ended its wait for the window from `start` to `end`, which began at `since`."""
         contract, _ = load_dataset(self.dataset)
-        verdict = Verdict.model_validate(event)
-        begun = datetime.fromisoformat(since)
-        result: dict[str, Any] = self.translated(self._judged, window_of(contract, context), verdict, contract.wait.max_wait_s, begun)
+        window = Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
+        verdict, begun = Verdict.model_validate(event), datetime.fromisoformat(since)
+        result: dict[str, Any] = self.translated(self._judged, window, verdict, contract.wait.max_wait_s, begun)
         return result
 
     def _judged(self, window: Window, verdict: Verdict, max_wait_s: int, since: datetime) -> dict[str, Any]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json as json_format
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from cli.console import end_in_order
 from cli.stack.errors import StackError
 from cli.stack.settings import Settings
 from sample.traffic import Traffic, TrafficError
 
 REPORT_EVERY_S = 5.0
+# How soon a writer that failed is noticed.
+LOOK_EVERY_S = 0.25
+# Ctrl-C, and a script's `kill`.
+ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 def traffic(
@@ -28,12 +34,9 @@ def traffic(
     if settings.is_external:
         raise StackError("The traffic is the sample shop's, and this stack has servers of your own: run `./lake up --sample` first.")
     shop = Traffic(settings.mysql("shop_app"), rate=rate, seed=seed)
-    end_in_order()
     try:
-        with shop:
+        with _asked_for(ENDS), shop:
             _run(shop, seconds, quiet=json)
-    except KeyboardInterrupt:
-        shop.stop()  # it has stopped already, unless the interrupt came while it started
     except TrafficError as error:
         print(f"lake traffic: {error}. Look at ./lake status; ./lake up starts what is missing.", file=sys.stderr)
         raise typer.Exit(1) from error
@@ -46,9 +49,33 @@ def _run(shop: Traffic, seconds: float | None, *, quiet: bool) -> None:
         print(f"writing to the shop, about {shop.rate:g} transactions a second; Ctrl-C ends it", flush=True)
     ends_at = time.monotonic() + (seconds if seconds is not None else float("inf"))
     while (left_s := ends_at - time.monotonic()) > 0:
-        shop.wait(min(REPORT_EVERY_S, left_s))
+        if _is_told_to_end(shop, min(REPORT_EVERY_S, left_s)):
+            return
         if not quiet:
             print(_line(shop), flush=True)
+
+
+@contextmanager
+def _asked_for(signals: tuple[signal.Signals, ...]) -> Iterator[None]:
+    """Hold signals back, for the threads that are started in the block too, until somebody asks for them.
+
+    As an exception one of them could come between any two steps: also where this thread has just taken a lock that the writers need.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _is_told_to_end(shop: Traffic, seconds: float) -> bool:
+    """Wait for so long, or for a signal. Raises TrafficError as soon as a writer has failed."""
+    until = time.monotonic() + seconds
+    while (left_s := until - time.monotonic()) > 0:
+        if signal.sigtimedwait(ENDS, min(LOOK_EVERY_S, left_s)):
+            return True
+        shop.wait(0)
+    return False
 
 
 def _line(shop: Traffic) -> str:

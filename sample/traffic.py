@@ -165,6 +165,8 @@ class Traffic:
                 if error.args[0] not in RETRY_CODES or attempt == MAX_RETRIES - 1:
                     raise
                 self._count("retries")
+                if self._stopping.is_set():
+                    return
             else:
                 self._record(application, name)
                 return

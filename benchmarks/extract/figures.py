@@ -97,11 +97,11 @@ def judge(contestants: Mapping[str, Contestant], bars: Sequence[Bar] = BARS) -> 
 
 
 def _out_of_reach(contestants: Mapping[str, Contestant], bar: Bar) -> str:
-    """Whether the server's sending alone takes so long that no reader of one connection could meet the bar."""
+    """Said of a peer that is so near the floor that a reader without any work of its own would miss the bar."""
     to_floor = ratio(contestants, bar.name, FLOOR)
     if bar.at_most or to_floor is None or to_floor >= bar.limit:
         return ""
-    return f"over one connection nobody can; {bar.name} took {to_floor:.2f} × the floor"
+    return f"at {to_floor:.2f} × the floor, the floor itself misses it"
 
 
 def _why(contestants: Mapping[str, Contestant], bar: Bar) -> str:

@@ -44,7 +44,7 @@ def test_json_prints_one_summary_and_nothing_else(environment: dict[str, str]) -
 def test_an_interrupt_ends_it_cleanly_with_the_counts(environment: dict[str, str], how: signal.Signals) -> None:
     running = subprocess.Popen(
         [*COMMAND, "--rate", "40"],
-        env=environment,
+        env=environment | {"PYTHONFAULTHANDLER": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -56,6 +56,9 @@ def test_an_interrupt_ends_it_cleanly_with_the_counts(environment: dict[str, str
         first = running.stdout.readline()
         running.send_signal(how)
         rest, errors = running.communicate(timeout=30)
+    except subprocess.TimeoutExpired as hangs:
+        running.send_signal(signal.SIGABRT)
+        raise AssertionError(f"it hangs:\n{running.communicate()[1]}") from hangs
     finally:
         running.kill()  # a writer that goes on would disturb every test after this one
     assert first.startswith("writing to the shop")

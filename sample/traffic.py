@@ -164,9 +164,9 @@ class Traffic:
                     return
                 if error.args[0] not in RETRY_CODES or attempt == MAX_RETRIES - 1:
                     raise
-                self._count("retries")
                 if self._stopping.is_set():
-                    return
+                    return  # not once more: it may have waited for a lock for 15 s
+                self._count("retries")
             else:
                 self._record(application, name)
                 return

@@ -105,7 +105,7 @@ def serving(kind: str, argv: list[str], port: int, password: str, log: Path) -> 
     database = Database(kind, port, password, process.pid)
     try:
         _wait(database, process, log)
-    except BaseException:
+    except BaseException:  # an interrupt too; raised again
         process.kill()  # MariaDB forgets a SIGTERM that comes while it starts
         process.wait()
         raise

@@ -223,7 +223,7 @@ def test_a_run_that_is_cancelled_while_it_counts_again_ends_its_query(
     dataset = Dataset(source, hook, folder)
     dataset.add(1, "2026-01-01 10:00", "2026-01-02 10:00")
     dataset.run(day(1))
-    # A second a row, and nothing is written meanwhile: the server would not notice that its client is gone.
+    # Five seconds a row, and nothing is written meanwhile: the server would not notice that its client is gone.
     monkeypatch.setattr(Query, "count_sql", property(lambda query: f"{query.ask_sql('COUNT(*) AS n')} AND SLEEP(5) = 0"))
     safe = {"window": {"start": day(2).start.isoformat(), "end": day(2).end.isoformat()}, "guarantee": "exact", "labels": []}
     task = PlanOperator(task_id="plan", safe=safe, dataset=dataset.contract.dataset, lake_conn_id="lake")

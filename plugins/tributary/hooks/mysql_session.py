@@ -17,6 +17,10 @@ from tributary.hooks.mysql_errors import source_errors
 CONNECT_TIMEOUT_S = 10
 # Bytes of a batch; a batch with one larger value is as large as that.
 BATCH_BYTES = 16 << 20
+# A server gathers rows in the connection's buffer and sends it when it is full. It begins with net_buffer_length (16 KiB), which no session
+# may set, and grows to the longest statement that arrives. Six million rows of lineitem, fetched and thrown away: 5.7 s instead of 6.6 s,
+# and 0.8 s of the client's processor instead of 1.3 s (MariaDB 10.11); MySQL 9.7 gains a seventh too. See decision 0046.
+SERVER_BUFFER_BYTES = 512 << 10
 # Seconds behind an ALTER TABLE; its default is a day.
 LOCK_WAIT_TIMEOUT_S = 30
 # A vanished peer is noticed after 30 + 6 × 10 seconds; without this after the read timeout, which is long.
@@ -37,6 +41,7 @@ class Session:
     """
 
     def __init__(self, config: dict[str, Any], *, statement_timeout_s: int) -> None:
+        self._has_large_buffer = False
         self.address = config.get("unix_socket") or f"{config.get('host')}:{config.get('port')}"
         config = mysql_tls.with_tls(config)
         mysql_tls.refuse_plaintext(config, self.address, CONNECT_TIMEOUT_S)
@@ -86,6 +91,7 @@ class Session:
     ) -> Iterator[Stream]:
         """A large result of which the client holds one batch. Leaving the block before the last row breaks the connection off."""
         with source_errors(doing):
+            sql += self._blanks(sql)
             stream = self._connection.stream(sql, columns, values=values, batch_rows=batch_rows, batch_bytes=BATCH_BYTES, keys=keys)
             with closing(stream):
                 yield stream
@@ -97,6 +103,14 @@ class Session:
     def close(self) -> None:
         """End the connection; its transaction ends with it."""
         self._connection.close()
+
+    def _blanks(self, sql: str) -> str:
+        """What makes the server's buffer grow with the first large result; servers cut it off before they parse, log or show the text."""
+        if self._has_large_buffer:
+            return ""
+        self._has_large_buffer = True
+        limit = int(self.rows("SELECT @@max_allowed_packet AS n")[0]["n"] or 0)
+        return " " * (min(SERVER_BUFFER_BYTES, limit // 2) - len(sql))
 
     def _prepare(self, statement_timeout_s: int) -> None:
         settings = {

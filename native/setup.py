@@ -29,11 +29,21 @@ setup(
         [
             Extension(
                 "tributary_native._native",
-                [f"{SOURCES}/_native.pyx", *(f"{SOURCES}/{name}.c" for name in ("batch", "checksum", "text", "values"))],
-                depends=[f"{SOURCES}/{name}.h" for name in ("arrow", "batch", "checksum", "text", "values")],
+                [f"{SOURCES}/_native.pyx", *(f"{SOURCES}/{name}.c" for name in ("batch", "checksum", "rows", "text", "values", "wire"))],
+                depends=[
+                    f"{SOURCES}/{name}.h" for name in ("arrow", "batch", "checksum", "dictionary", "rows", "text", "tls", "values", "wire")
+                ],
                 include_dirs=[SOURCES],
-                extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra", *flags("--cflags", LIBRARY)],
-                extra_link_args=flags("--libs", LIBRARY),
+                extra_compile_args=[
+                    "-O3",
+                    "-flto=auto",
+                    "-fvisibility=hidden",
+                    "-std=gnu11",
+                    "-Wall",
+                    "-Wextra",
+                    *flags("--cflags", LIBRARY),
+                ],
+                extra_link_args=["-O3", "-flto=auto", *flags("--libs", LIBRARY)],
             )
         ],
         build_dir="build",

@@ -15,10 +15,12 @@ Written by `./lake bench extract --docs`. Every contestant moves the same table 
 both on the same machine as itself; its own settings are those of its documentation. The clock starts after the imports (dlt has loaded
 one row by then, as it imports while it works) and stops when the object is complete. Rounds are interleaved, each beginning with another
 contestant; figures are medians. A peer gets {PEER_MINUTES} minutes of a table, and fewer rounds where they are over; the last column says
-so. The **floor** is a C loop that fetches the rows over one connection and throws them away: nothing is faster than the server sends.
-**Tributary** is the extract step with its hooks in a process of its own, from the plan on S3 to the manifest, on one connection, with the
-server's count of the rows; **Tributary, file** is the same reader of chunks with a local file in place of the store. The server's tables
-lie in its memory.
+so. The **floor** is a C loop that fetches the rows over one connection and throws them away; in its second row it asks as Tributary does,
+with a prepared statement (decision 0026) and for larger writes (0046): nothing is faster than that. **Tributary** is the extract
+step with its hooks in a process of its own, from the plan on S3 to the manifest, on one connection, with the server's count of the rows;
+**Tributary, file** is the same reader of chunks with a local file in place of the store. **dlt, connectorx** is that backend as it comes,
+which takes the whole table into memory; **streamed** is its option `return_type: arrow_stream`. ConnectorX itself is streamed. The server's
+tables lie in its memory.
 
 Every result is read back by DuckDB and compared with the rows before MariaDB had them: count, and for each column an order-free sum over
 the hashes of its values. A contestant whose result differs has no ratio. MB are megabytes of text that the server sent; CPU seconds are

@@ -41,8 +41,11 @@ def sql_to_s3(asked: dict[str, Any]) -> Any:
     return lambda: step.execute({})
 
 
-def with_dlt(backend: str) -> Any:
-    """dlt's `sql_table` to its filesystem destination."""
+def with_dlt(backend: str, **options: str) -> Any:
+    """dlt's `sql_table` to its filesystem destination.
+
+    :param options: of the ConnectorX backend, beside the URL that it needs; without any it takes the whole table into memory.
+    """
 
     def prepare(asked: dict[str, Any]) -> Any:
         for name in ("connectorx", "pandas", "pymysql"):
@@ -52,8 +55,7 @@ def with_dlt(backend: str) -> Any:
 
         folder = Path(asked["folder"])
         shutil.rmtree(folder, ignore_errors=True)
-        # Without a stream its ConnectorX backend takes the whole table into memory; both are in its documentation.
-        more = {"conn": asked["mysql_url"], "return_type": "arrow_stream"} if backend == "connectorx" else None
+        more = {"conn": asked["mysql_url"], **options} if backend == "connectorx" else None
         credentials = {
             "aws_access_key_id": asked["access_key"],
             "aws_secret_access_key": asked["secret_key"],
@@ -121,6 +123,7 @@ PEERS = {
     "SqlToS3Operator": sql_to_s3,
     "dlt, pyarrow": with_dlt("pyarrow"),
     "dlt, connectorx": with_dlt("connectorx"),
+    "dlt, connectorx streamed": with_dlt("connectorx", return_type="arrow_stream"),
     "ConnectorX": with_connectorx,
 }
 

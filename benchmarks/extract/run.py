@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from benchmarks.environment import peer_environment, python_of_peers
 from benchmarks.extract.checksum import checksum, inexact_types
-from benchmarks.extract.figures import FLOOR, OURS, OURS_FILE, Contestant, order
+from benchmarks.extract.figures import FLOOR, FLOOR_AS_OURS, OURS, OURS_FILE, Contestant, order
 from benchmarks.extract.machine import describe, load, today
 from benchmarks.extract.measure import Run, RunFailed, measured
 from benchmarks.extract.peer import PEERS
@@ -29,7 +29,8 @@ from benchmarks.servers.seaweed import Store, seaweed
 if TYPE_CHECKING:
     from tributary.hooks.lake import LakeHook
 
-CONTESTANTS = (FLOOR, OURS, OURS_FILE, *PEERS)
+FLOORS = (FLOOR, FLOOR_AS_OURS)
+CONTESTANTS = (*FLOORS, OURS, OURS_FILE, *PEERS)
 FLOOR_SOURCE = Path(__file__).with_name("floor.c")
 # What one peer may take of one shape, all its rounds together: after that its rounds are over, so that the whole ends within an hour.
 PEER_MINUTES = 6
@@ -164,8 +165,9 @@ class Bench:
         more["limit_s"] = PEER_SECONDS if name in PEERS else WORK_SECONDS
         os.sync()  # what the last one wrote is not the next one's work
         log = self.folder / "contestant.log"
-        if name == FLOOR:
+        if name in FLOORS:
             words = [self.database.host, str(self.database.port), self.database.user, SCHEMA, f"SELECT * FROM `{table}`"]
+            words += [str(_statement_bytes())] if name == FLOOR_AS_OURS else []
             return measured([str(self.floor), *words], None, {"MYSQL_PWD": self.database.password}, log=log, **more), []
         asked = self._asked(table, manifest)
         if name in PEERS:
@@ -194,7 +196,7 @@ class Bench:
     def _difference(self, name: str, shape: Shape, run: Run, parts: list[str], contestant: Contestant) -> str | None:
         """Why this result is not what the source holds; deletes it."""
         wanted = expected(self.folder / "source", shape)
-        if name == FLOOR:
+        if name in FLOORS:
             return None if run.rows == wanted.rows else f"{run.rows} rows instead of {wanted.rows}"
         return self._lake_difference(shape, parts, contestant)
 
@@ -226,6 +228,12 @@ class Bench:
         from tributary.hooks.lake import LakeHook
 
         return LakeHook("lake")
+
+
+def _statement_bytes() -> int:
+    from tributary.hooks.mysql_session import SERVER_BUFFER_BYTES
+
+    return SERVER_BUFFER_BYTES
 
 
 def _is_over(contestant: Contestant) -> bool:

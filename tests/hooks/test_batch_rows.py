@@ -16,7 +16,7 @@ import pytest
 
 from tributary.hooks.batch_rows import BATCH_BYTES, BATCH_ROWS, batch_rows, fitting_rows
 from tributary.hooks.lake import LakeHook
-from tributary.hooks.part_writer import row_groups
+from tributary.hooks.row_groups import row_groups
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = pa.schema([("id", pa.int64()), ("text", pa.string())])

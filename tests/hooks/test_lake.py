@@ -20,11 +20,11 @@ from tests.lake_support import position
 from tributary.core.errors import LakeError, LakeUnavailable, TributaryError
 from tributary.core.position import Position
 from tributary.core.staged import Part
-from tributary.hooks import part_writer
+from tributary.hooks import row_groups as module
 from tributary.hooks.lake import LakeHook
 from tributary.hooks.lake_errors import Place, translate
 from tributary.hooks.lake_table import LakeTable, delta_schema
-from tributary.hooks.part_writer import row_groups
+from tributary.hooks.row_groups import row_groups
 
 pytestmark = pytest.mark.services
 
@@ -114,7 +114,7 @@ class TestParts:
         assert [group.num_rows for group in row_groups(SCHEMA, batches(7, 100), 250)] == [300, 300, 100]
 
     def test_wide_rows_make_smaller_row_groups(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(part_writer, "ROW_GROUP_BYTES", 2 * next(batches(1, 100)).nbytes)
+        monkeypatch.setattr(module, "ROW_GROUP_BYTES", 2 * next(batches(1, 100)).nbytes)
         assert [group.num_rows for group in row_groups(SCHEMA, batches(5, 100), 1_000_000)] == [200, 200, 100]
 
     @pytest.mark.parametrize("after", [0, 3], ids=["before the first row group", "after it"])

@@ -89,7 +89,7 @@ def broken(change: Callable[[list[Any]], list[Any]], column: str, monkeypatch: p
     """A reader that decodes one column wrongly, and sums up what it decoded: its checksums fit its values."""
     whole = Snapshot.stream
 
-    def stream(self: Snapshot, query: Any, schema: pa.Schema, rows: int, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:
+    def stream(self: Snapshot, query: Any, schema: pa.Schema, rows: int, tally: Tally | None = None, **_: Any) -> Iterator[pa.RecordBatch]:
         for batch in whole(self, query, schema, rows, None):
             at, field = batch.schema.get_field_index(column), batch.schema.field(column)
             wrong = batch.set_column(at, field, pa.array(change(batch.column(at).to_pylist()), field.type))

@@ -250,8 +250,8 @@ def test_a_reader_that_loses_or_doubles_a_row_is_caught(
     """Negative control: a reader broken on purpose."""
     whole = Snapshot.stream
 
-    def broken(*arguments: Any) -> Iterator[pa.RecordBatch]:
-        for batch in whole(*arguments):
+    def broken(*arguments: Any, **options: Any) -> Iterator[pa.RecordBatch]:
+        for batch in whole(*arguments, **options):
             yield batch.slice(1) if lost == 1 else batch
             if lost == -1:
                 yield batch.slice(0, 1)
@@ -269,8 +269,8 @@ def test_a_table_that_does_not_hold_still_is_counted_by_a_scan_of_its_own(
     assert extract(lake, plan).chunks[0].source_rows == 2
     whole = Snapshot.stream
 
-    def meanwhile(*arguments: Any) -> Iterator[pa.RecordBatch]:
-        yield from whole(*arguments)
+    def meanwhile(*arguments: Any, **options: Any) -> Iterator[pa.RecordBatch]:
+        yield from whole(*arguments, **options)
         source.run("INSERT INTO moving VALUES (3)")
 
     monkeypatch.setattr(Snapshot, "stream", meanwhile)
@@ -286,8 +286,8 @@ def test_a_killed_task_ends_its_query(source: SourceDatabase, lake: LakeHook, mo
     task.on_kill()  # before it began: nothing happens
     whole = Snapshot.stream
 
-    def killed(*arguments: Any) -> Iterator[pa.RecordBatch]:
-        batches = whole(*arguments)
+    def killed(*arguments: Any, **options: Any) -> Iterator[pa.RecordBatch]:
+        batches = whole(*arguments, **options)
         yield next(batches)
         task.on_kill()  # Airflow calls it from a signal handler, between two steps of the reader
         yield from batches

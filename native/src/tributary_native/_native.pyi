@@ -17,7 +17,10 @@ class Column:
     precision: int
     scale: int
     on_invalid: OnInvalid
-    def __init__(self, name: str, kind: str, *, precision: int = 0, scale: int = 0, on_invalid: OnInvalid = "fail") -> None: ...
+    repeats: bool
+    def __init__(
+        self, name: str, kind: str, *, precision: int = 0, scale: int = 0, on_invalid: OnInvalid = "fail", repeats: bool = False
+    ) -> None: ...
 
 class Invalid:
     column: str
@@ -76,6 +79,7 @@ class Connection:
         batch_rows: int = 65_536,
         batch_bytes: int = ...,
         keys: Sequence[int] = (),
+        binary: bool = True,
     ) -> Stream: ...
     def cancel(self) -> None: ...
     def close(self) -> None: ...

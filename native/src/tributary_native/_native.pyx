@@ -58,10 +58,8 @@ cdef extern from "mysql.h" nogil:
     const char *mysql_sqlstate(MYSQL *)
     int mysql_real_query(MYSQL *, const char *, unsigned long)
     MYSQL_RES *mysql_store_result(MYSQL *)
-    MYSQL_RES *mysql_use_result(MYSQL *)
     unsigned int mysql_field_count(MYSQL *)
     unsigned int mysql_num_fields(MYSQL_RES *)
-    unsigned int mysql_warning_count(MYSQL *)
     MYSQL_FIELD *mysql_fetch_fields(MYSQL_RES *)
     MYSQL_ROW mysql_fetch_row(MYSQL_RES *)
     unsigned long *mysql_fetch_lengths(MYSQL_RES *)
@@ -92,12 +90,18 @@ cdef extern from "batch.h" nogil:
         uint8_t length
         uint8_t *bytes
 
+    ctypedef struct dictionary:
+        pass
+
     ctypedef struct column:
         column_kind kind
         invalid_policy on_invalid
         int width, precision, scale
         const char *name
         const char *format
+        bint repeats
+        size_t usual_size, size
+        const dictionary *texts
         int64_t nulls, invalid, sample_row
         sample *samples
         uint64_t checksum
@@ -106,15 +110,28 @@ cdef extern from "batch.h" nogil:
         int count, key_count
         column *columns
         int *keys
+        int64_t usual_rows
         int64_t rows
         size_t bytes
 
     ctypedef enum fetch_status:
         FETCH_MORE, FETCH_END, FETCH_SERVER_ERROR, FETCH_NO_MEMORY, FETCH_TOO_LARGE
 
-    fetch_status fetch_batch(MYSQL *, MYSQL_RES *, batch *, int64_t max_rows, size_t max_bytes)
     int export_batch(batch *, ArrowSchema *, ArrowArray *)
     void clear_batch(batch *)
+
+
+cdef extern from "rows.h" nogil:
+    ctypedef struct rows:
+        unsigned int count, warnings
+
+    fetch_status fetch_batch(rows *, batch *, int64_t max_rows, size_t max_bytes)
+    int rows_open(rows *, MYSQL *, const char *sql, unsigned long length, batch *described, bint binary)
+    bint rows_are_open(const rows *)
+    unsigned int rows_errno(const rows *)
+    const char *rows_error(const rows *)
+    const char *rows_sqlstate(const rows *)
+    void rows_close(rows *)
 
 
 # What the client library says by itself: https://dev.mysql.com/doc/mysql-errors/en/client-error-reference.html
@@ -141,8 +158,11 @@ class Error(Exception):
 
 
 cdef object _error(MYSQL *mysql):
-    message = (<bytes>mysql_error(mysql)).decode("utf-8", "replace")
-    return Error(mysql_errno(mysql), message, (<bytes>mysql_sqlstate(mysql)).decode("ascii", "replace"))
+    return _made_error(mysql_errno(mysql), mysql_error(mysql), mysql_sqlstate(mysql))
+
+
+cdef object _made_error(unsigned int errno, const char *message, const char *sqlstate):
+    return Error(errno, (<bytes>message).decode("utf-8", "replace"), (<bytes>sqlstate).decode("ascii", "replace"))
 
 
 # kind -> (how it is parsed, bytes of a value or -1 behind offsets, Arrow format)
@@ -165,6 +185,7 @@ cdef dict _KINDS = {
     "binary": (KIND_BINARY, -1, b"z"),
     "geometry": (KIND_GEOMETRY, -1, b"z"),
 }
+cdef tuple _TEXTS = ("utf8", "latin1", "converted")
 cdef dict _POLICIES = {"fail": INVALID_FAIL, "null": INVALID_NULL, "string": INVALID_STRING}
 
 
@@ -176,12 +197,14 @@ class Column:
     :param precision, scale: of a decimal, at most 38 digits.
     :param on_invalid: what becomes of a value that has no exact equal. fail: NULL, counted, and the batch has a sample of it · null: NULL,
         counted · string: the whole column is a string, and the value is the server's text.
+    :param repeats: of text (utf8, latin1, converted): batches hold it as an Arrow dictionary, int32 to utf8, up to the one that has more
+        than 1,024 different texts, or one of more than 64 bytes, or one that is not stored as the server sends it.
     :raises ValueError: on anything else.
     """
 
-    __slots__ = ("name", "kind", "on_invalid", "precision", "scale")
+    __slots__ = ("name", "kind", "on_invalid", "precision", "scale", "repeats")
 
-    def __init__(self, name, kind, *, precision=0, scale=0, on_invalid="fail"):
+    def __init__(self, name, kind, *, precision=0, scale=0, on_invalid="fail", repeats=False):
         if kind not in _KINDS:
             raise ValueError(f"column {name!r}: there is no kind {kind!r}; there is {', '.join(_KINDS)}")
         if on_invalid not in _POLICIES:
@@ -190,11 +213,14 @@ class Column:
             raise ValueError(f"column {name!r}: there is no decimal({precision},{scale}); up to 38 digits, the scale among them")
         if on_invalid == "string" and kind in ("binary", "geometry"):
             raise ValueError(f"column {name!r}: bytes cannot become a string")
+        if repeats and kind not in _TEXTS:
+            raise ValueError(f"column {name!r}: {kind} is no text; {', '.join(_TEXTS)} may repeat")
         self.name = name
         self.kind = kind
         self.precision = precision
         self.scale = scale
         self.on_invalid = on_invalid
+        self.repeats = repeats
 
 
 class Invalid:
@@ -274,7 +300,7 @@ cdef const char *_pointer(bytes value):
 
 
 cdef class Connection:
-    """An open connection: text protocol, UTF-8, no local files, one statement at a time. One thread uses it; any may call `cancel`.
+    """An open connection: UTF-8, no local files, one statement at a time. One thread uses it; any may call `cancel`.
 
     :param host, port, user, passwd, db, unix_socket, init_command, read_default_file, read_default_group: as other drivers have them;
         `password` and `database` are other names of `passwd` and `db`.
@@ -455,14 +481,16 @@ cdef class Connection:
             finally:
                 mysql_free_result(result)
 
-    def stream(self, sql, columns, *, values=(), batch_rows=65_536, batch_bytes=16 << 20, keys=()):
+    def stream(self, sql, columns, *, values=(), batch_rows=65_536, batch_bytes=16 << 20, keys=(), binary=True):
         """The rows of a large result; the client holds one row and one batch of it.
 
         :param columns: a `Column` for each column of the result.
         :param batch_rows, batch_bytes: a batch ends with the row that reaches one of them.
         :param keys: positions of the columns whose values tell a row from the others, for samples.
+        :param binary: as a prepared statement, which a server answers faster, where the client library is libmariadb and no column becomes
+            the server's text. Values are the same in both protocols.
         """
-        return Stream(self, sql, columns, values, batch_rows, batch_bytes, keys)
+        return Stream(self, sql, columns, values, batch_rows, batch_bytes, keys, binary)
 
     def cancel(self):
         """Break the connection off: whoever waits for it gets an `Error` at once, and the server ends the query when it next sends."""
@@ -507,7 +535,7 @@ cdef class Stream:
 
     cdef object __weakref__
     cdef Connection connection
-    cdef MYSQL_RES *result
+    cdef rows rows
     cdef batch described
     cdef object owner
     cdef tuple columns
@@ -515,10 +543,7 @@ cdef class Stream:
     cdef size_t batch_bytes
     cdef readonly unsigned int warnings
 
-    def __cinit__(self):
-        self.result = NULL
-
-    def __init__(self, Connection connection, sql, columns, values, batch_rows, batch_bytes, keys):
+    def __init__(self, Connection connection, sql, columns, values, batch_rows, batch_bytes, keys, bint binary):
         cdef bytes statement
         cdef const char *text
         cdef unsigned long length
@@ -535,16 +560,13 @@ cdef class Stream:
             statement = connection._statement(sql, values)
             text, length = statement, len(statement)
             with nogil:
-                failed = mysql_real_query(connection.mysql, text, length)
-                if not failed:
-                    self.result = mysql_use_result(connection.mysql)
-            if self.result == NULL:
-                raise _error(connection.mysql)
+                failed = rows_open(&self.rows, connection.mysql, text, length, &self.described, binary)
+            if failed:
+                raise self._failed()
             connection.streaming = weakref.ref(self)
-            found = mysql_num_fields(self.result)
-        if found != len(self.columns):
+        if self.rows.count != len(self.columns):
             self.close()
-            raise ValueError(f"the result has {found} columns and {len(self.columns)} were described")
+            raise ValueError(f"the result has {self.rows.count} columns and {len(self.columns)} were described")
 
     cdef _describe(self, tuple keys):
         cdef int at
@@ -564,7 +586,7 @@ cdef class Stream:
             c = &self.described.columns[at]
             kind, width, form = _KINDS[given.kind]
             c.kind, c.width, c.on_invalid = kind, width, _POLICIES[given.on_invalid]
-            c.precision, c.scale = given.precision, given.scale
+            c.precision, c.scale, c.repeats = given.precision, given.scale, given.repeats
             if kind == KIND_DECIMAL:
                 form = form % (given.precision, given.scale)
             if c.on_invalid == INVALID_STRING and width >= 0:
@@ -582,11 +604,11 @@ cdef class Stream:
         cdef Batch made
         cdef fetch_status status
         with self.connection.lock:
-            if self.result == NULL:
+            if not rows_are_open(&self.rows):
                 raise StopIteration
             made = self._empty()
             with nogil:
-                status = fetch_batch(self.connection.mysql, self.result, &made.held, self.batch_rows, self.batch_bytes)
+                status = fetch_batch(&self.rows, &made.held, self.batch_rows, self.batch_bytes)
             if status == FETCH_MORE or (status == FETCH_END and made.held.rows):
                 if status == FETCH_END:
                     self._end()
@@ -595,9 +617,7 @@ cdef class Stream:
                 self._end()
                 raise StopIteration
             if status == FETCH_SERVER_ERROR:
-                error = _error(self.connection.mysql)
-                self._end()
-                raise error
+                raise self._failed()
         self.close()
         if status == FETCH_TOO_LARGE:
             raise OverflowError(f"the values of one column exceed 2 GiB in one batch; lower batch_bytes ({self.batch_bytes:,})")
@@ -619,11 +639,14 @@ cdef class Stream:
     cdef Batch _counted(self, Batch made):
         cdef int at, key
         cdef column *c
+        self.described.usual_rows = made.held.rows
         made.num_rows, made.nbytes = made.held.rows, made.held.bytes
         made.checksums = tuple([made.held.columns[at].checksum for at in range(made.held.count)])
         made.invalid, made.failed = {}, []
         for at in range(made.held.count):
             c = &made.held.columns[at]
+            self.described.columns[at].usual_size = c.size
+            self.described.columns[at].repeats = c.texts != NULL
             name = self.columns[at].name
             if c.samples != NULL:
                 keys = tuple([_sampled(&c.samples[key + 1]) for key in range(made.held.key_count)])
@@ -632,28 +655,31 @@ cdef class Stream:
                 made.invalid[name] = c.invalid
         return made
 
+    cdef object _failed(self):
+        error = _made_error(rows_errno(&self.rows), rows_error(&self.rows), rows_sqlstate(&self.rows))
+        self._end()
+        return error
+
     cdef _end(self):
         """Nothing is left to read, or nothing can be."""
-        cdef MYSQL_RES *result = self.result
-        self.result = NULL
-        self.warnings = mysql_warning_count(self.connection.mysql)
+        self.warnings = self.rows.warnings
         with nogil:
-            mysql_free_result(result)
+            rows_close(&self.rows)
 
     def close(self):
         """Stop here. Where rows are left the connection is of no use afterwards: reading them all would take as long as the result is."""
-        if self.result == NULL:
+        if not rows_are_open(&self.rows):
             return
         self.connection.cancel()
         with self.connection.lock:
-            if self.result != NULL:
+            if rows_are_open(&self.rows):
                 self._end()
 
     def __dealloc__(self):
-        if self.result != NULL:
+        if rows_are_open(&self.rows):
             if self.connection.mysql != NULL:
                 self.connection.cancel()
-            mysql_free_result(self.result)
+            rows_close(&self.rows)
         free(self.described.columns)
         free(self.described.keys)
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "checksum.h"
+#include "rows.h"
 #include "text.h"
 #include "values.h"
 
@@ -20,12 +21,18 @@ static bool resize(void **memory, size_t size) {
 
 static size_t bitmap_bytes(int64_t rows) { return (size_t)(rows + 63) / 64 * 8; }
 
+static bool begin_dictionary(column *c) {
+  c->texts = calloc(1, sizeof *c->texts);
+  return c->texts && resize((void **)&c->offsets, (DICTIONARY_TEXTS + 1) * sizeof *c->offsets);
+}
+
 /* Room for more rows in every column; new bits are 0 in values and 1 in validity. */
 static bool reserve_rows(batch *b, int64_t room) {
   for (column *c = b->columns; c < b->columns + b->count; c++) {
     if (c->width > 0 && !resize((void **)&c->data, (size_t)room * (size_t)c->width)) return false;
+    if (c->width < 0 && b->room == 0 && c->repeats && !begin_dictionary(c)) return false;
     if (c->width < 0) {
-      if (!resize((void **)&c->offsets, ((size_t)room + 1) * sizeof *c->offsets)) return false;
+      if (!resize((void **)(c->texts ? &c->codes : &c->offsets), ((size_t)room + 1) * sizeof(int32_t))) return false;
       if (b->room == 0) c->offsets[0] = 0;
     }
     if (c->width == 0) {
@@ -48,6 +55,8 @@ static put_result reserve_bytes(column *c, size_t more) {
   /* A large value gets what it needs and a little; doubling would cost as much again. */
   size_t room = need < (size_t)1 << 20 ? need * 2 : need + need / 8;
   if (room < FIRST_BYTES) room = FIRST_BYTES;
+  /* Batches of a table are alike. */
+  if (!c->room && room < c->usual_size + c->usual_size / 16) room = c->usual_size + c->usual_size / 16;
   if (!resize((void **)&c->data, room)) return NO_MEMORY;
   c->room = room;
   return PUT;
@@ -73,7 +82,65 @@ static inline put_result put_text(column *c, int64_t row, const char *text, size
     const put_result reserved = reserve_bytes(c, 3 * length);
     return reserved == PUT ? end_bytes(c, row, latin1_to_utf8(bytes, length, c->data + c->size)) : reserved;
   }
-  return is_utf8(bytes, length) ? put_bytes(c, row, text, length) : INVALID;
+  return is_ascii(bytes, length) || is_utf8(bytes, length) ? put_bytes(c, row, text, length) : INVALID;
+}
+
+/* Writes the texts of the rows before `row` out: from here on the column is an ordinary one. */
+static put_result end_dictionary(column *c, int64_t row, int64_t room) {
+  size_t size = 0;
+  int32_t *offsets = malloc(((size_t)room + 1) * sizeof *offsets);
+  if (!offsets) return NO_MEMORY;
+  offsets[0] = 0;
+  for (int64_t at = 0; at < row; at++) {
+    const bool null = c->valid && !(c->valid[at >> 3] >> (at & 7) & 1);
+    if (!null) size += (size_t)(c->offsets[c->codes[at] + 1] - c->offsets[c->codes[at]]);
+    offsets[at + 1] = (int32_t)size; /* at most DICTIONARY_TEXT_BYTES for each row of a batch */
+  }
+  column plain = *c;
+  plain.data = NULL;
+  plain.size = plain.room = 0;
+  if (reserve_bytes(&plain, size) != PUT) {
+    free(offsets);
+    return NO_MEMORY;
+  }
+  for (int64_t at = 0; at < row; at++) {
+    const int32_t length = offsets[at + 1] - offsets[at];
+    if (length) memcpy(plain.data + offsets[at], c->data + c->offsets[c->codes[at]], (size_t)length);
+  }
+  free(c->data);
+  free(c->offsets);
+  free(c->codes);
+  free(c->texts);
+  plain.size = size;
+  plain.offsets = offsets;
+  plain.codes = NULL;
+  plain.texts = NULL;
+  *c = plain;
+  return PUT;
+}
+
+/* Text of a column that is a dictionary so far. Only what is stored as the server sends it has a code. */
+static put_result put_repeated(column *c, int64_t row, int64_t room, const char *text, size_t length) {
+  const uint8_t *bytes = (const uint8_t *)text;
+  const uint64_t hash = hash_bytes(bytes, length);
+  uint16_t *slot = dictionary_slot(c->texts, c->data, c->offsets, hash, text, length);
+  if (!*slot) {
+    dictionary *texts = c->texts;
+    const bool as_sent = is_ascii(bytes, length) || (c->kind != KIND_LATIN1 && is_utf8(bytes, length));
+    if (!as_sent || length > DICTIONARY_TEXT_BYTES || texts->count == DICTIONARY_TEXTS) {
+      const put_result ended = end_dictionary(c, row, room);
+      return ended == PUT ? put_text(c, row, text, length) : ended;
+    }
+    if (reserve_bytes(c, length) != PUT) return NO_MEMORY;
+    if (length) memcpy(c->data + c->size, text, length);
+    c->size += length;
+    c->offsets[texts->count + 1] = (int32_t)c->size;
+    texts->hashes[texts->count] = hash;
+    *slot = (uint16_t)++texts->count;
+  }
+  c->codes[row] = *slot - 1;
+  c->checksum += hash;
+  return PUT;
 }
 
 static put_result put_escaped(column *c, int64_t row, const char *text, size_t length) {
@@ -118,14 +185,31 @@ typedef union {
   double real;
 } parsed;
 
-static inline bool parse(const column *c, const char *text, size_t length, parsed *value) {
-  const int bits = c->width * 8;
+static inline int64_t highest(const column *c) {
+  return c->kind == KIND_BOOL ? 1 : c->width == 8 ? INT64_MAX : ((int64_t)1 << (8 * c->width - 1)) - 1;
+}
+
+static inline int64_t lowest(const column *c) { return c->kind == KIND_BOOL ? 0 : -highest(c) - 1; }
+
+static inline bool parse_wire(const column *c, const char *bytes, size_t length, parsed *value) {
   switch (c->kind) {
-    case KIND_BOOL: return parse_integer(text, length, 0, 1, &value->integer);
-    case KIND_INTEGER: {
-      const int64_t high = bits == 64 ? INT64_MAX : ((int64_t)1 << (bits - 1)) - 1;
-      return parse_integer(text, length, -high - 1, high, &value->integer);
-    }
+    case KIND_BOOL:
+    case KIND_INTEGER: return wire_integer(c->wire, bytes, lowest(c), highest(c), &value->integer);
+    case KIND_DECIMAL: return wire_decimal(c->wire, bytes, c->precision, c->scale, &value->decimal);
+    case KIND_FLOAT32: return wire_double(c->wire, bytes, &value->real) && (double)(float)value->real == value->real;
+    case KIND_FLOAT64: return wire_double(c->wire, bytes, &value->real);
+    case KIND_DATE: return wire_date(bytes, length, &value->days);
+    case KIND_TIMESTAMP: return wire_timestamp(bytes, length, &value->integer);
+    case KIND_TIME: return wire_time(bytes, length, &value->integer);
+    default: return false; /* nothing else comes so, see `rows_open` */
+  }
+}
+
+static inline bool parse(const column *c, const char *text, size_t length, parsed *value) {
+  if (c->wire != WIRE_TEXT) return parse_wire(c, text, length, value);
+  switch (c->kind) {
+    case KIND_BOOL:
+    case KIND_INTEGER: return parse_integer(text, length, lowest(c), highest(c), &value->integer);
     case KIND_DECIMAL: return parse_decimal(text, length, c->precision, c->scale, &value->decimal);
     case KIND_FLOAT32: return parse_double(text, length, &value->real) && (double)(float)value->real == value->real;
     case KIND_FLOAT64: return parse_double(text, length, &value->real);
@@ -177,12 +261,12 @@ static put_result put_as_string(column *c, int64_t row, const char *text, size_t
   return put == INVALID ? put_escaped(c, row, text, length) : put;
 }
 
-static inline put_result put(column *c, int64_t row, const char *text, size_t length) {
+static inline put_result put(column *c, int64_t row, int64_t room, const char *text, size_t length) {
   switch (c->kind) {
     case KIND_UTF8:
     case KIND_LATIN1:
     case KIND_CONVERTED: {
-      const put_result result = put_text(c, row, text, length);
+      const put_result result = c->texts ? put_repeated(c, row, room, text, length) : put_text(c, row, text, length);
       if (result != INVALID || c->on_invalid != INVALID_STRING) return result;
       c->invalid++;
       return put_escaped(c, row, text, length);
@@ -204,16 +288,23 @@ static bool put_null(column *c, int64_t row, int64_t room) {
   c->nulls++;
   c->checksum += HASH_OF_NULL;
   if (c->width > 0) memset(c->data + (size_t)row * (size_t)c->width, 0, (size_t)c->width);
-  if (c->width < 0) c->offsets[row + 1] = (int32_t)c->size;
+  if (c->texts)
+    c->codes[row] = 0;
+  else if (c->width < 0)
+    c->offsets[row + 1] = (int32_t)c->size;
   return true;
 }
 
-static void keep_sample(sample *kept, const char *text, size_t length) {
+static void keep_sample(sample *kept, const column *c, const char *text, size_t length) {
+  if (text && c->wire != WIRE_TEXT) {
+    kept->length = (uint8_t)wire_text(c->wire, text, length, c->digits, (char *)kept->bytes);
+    return;
+  }
   kept->length = !text ? SAMPLE_NULL : length < SAMPLE_BYTES ? (uint8_t)length : SAMPLE_BYTES;
   if (text) memcpy(kept->bytes, text, kept->length);
 }
 
-static bool note_invalid(batch *b, column *c, MYSQL_ROW row, const unsigned long *lengths) {
+static bool note_invalid(batch *b, column *c, char **row, const unsigned long *lengths) {
   c->invalid++;
   if (c->on_invalid != INVALID_FAIL || c->samples) return true;
   c->samples = malloc(sizeof *c->samples * (size_t)(b->key_count + 1));
@@ -221,20 +312,26 @@ static bool note_invalid(batch *b, column *c, MYSQL_ROW row, const unsigned long
   c->sample_row = b->rows;
   const long at = c - b->columns;
   const bool marked = c->kind == KIND_CONVERTED && lengths[at] && (uint8_t)row[at][0] == 0xFF;
-  keep_sample(&c->samples[0], row[at] + marked, lengths[at] - marked);
-  for (int key = 0; key < b->key_count; key++) keep_sample(&c->samples[key + 1], row[b->keys[key]], lengths[b->keys[key]]);
+  keep_sample(&c->samples[0], c, row[at] + marked, lengths[at] - marked);
+  for (int key = 0; key < b->key_count; key++) {
+    const int of = b->keys[key];
+    keep_sample(&c->samples[key + 1], &b->columns[of], row[of], lengths[of]);
+  }
   return true;
 }
 
-static fetch_status put_row(batch *b, MYSQL_ROW row, const unsigned long *lengths) {
-  if (b->rows == b->room && !reserve_rows(b, b->room ? b->room * 2 : FIRST_ROWS)) return FETCH_NO_MEMORY;
+static fetch_status put_row(batch *b, char **row, const unsigned long *lengths) {
+  if (b->rows == b->room) {
+    const int64_t first = b->usual_rows > FIRST_ROWS ? b->usual_rows : FIRST_ROWS;
+    if (!reserve_rows(b, b->room ? b->room * 2 : first)) return FETCH_NO_MEMORY;
+  }
   for (int at = 0; at < b->count; at++) {
     column *c = &b->columns[at];
     if (!row[at]) {
       if (!put_null(c, b->rows, b->room)) return FETCH_NO_MEMORY;
       continue;
     }
-    switch (put(c, b->rows, row[at], lengths[at])) {
+    switch (put(c, b->rows, b->room, row[at], lengths[at])) {
       case PUT: break;
       case NO_MEMORY: return FETCH_NO_MEMORY;
       case TOO_LARGE: return FETCH_TOO_LARGE;
@@ -247,11 +344,11 @@ static fetch_status put_row(batch *b, MYSQL_ROW row, const unsigned long *length
   return FETCH_MORE;
 }
 
-fetch_status fetch_batch(MYSQL *mysql, MYSQL_RES *result, batch *b, int64_t max_rows, size_t max_bytes) {
+fetch_status fetch_batch(struct rows *rows, batch *b, int64_t max_rows, size_t max_bytes) {
   while (b->rows < max_rows && b->bytes < max_bytes) {
-    const MYSQL_ROW row = mysql_fetch_row(result);
-    if (!row) return mysql_errno(mysql) ? FETCH_SERVER_ERROR : FETCH_END;
-    const fetch_status status = put_row(b, row, mysql_fetch_lengths(result));
+    const rows_status found = rows_next(rows);
+    if (found != ROW) return found == ROWS_END ? FETCH_END : FETCH_SERVER_ERROR;
+    const fetch_status status = put_row(b, rows->cells, rows->lengths);
     if (status != FETCH_MORE) return status;
   }
   return FETCH_MORE;
@@ -261,10 +358,13 @@ void clear_batch(batch *b) {
   for (column *c = b->columns; c < b->columns + b->count; c++) {
     free(c->data);
     free(c->offsets);
+    free(c->texts);
+    free(c->codes);
     free(c->valid);
     free(c->samples);
     c->data = c->valid = NULL;
-    c->offsets = NULL;
+    c->offsets = c->codes = NULL;
+    c->texts = NULL;
     c->samples = NULL;
     c->size = c->room = 0;
     c->nulls = c->invalid = 0;
@@ -277,6 +377,8 @@ void clear_batch(batch *b) {
 /* ---- export ---------------------------------------------------------------------------------------------------------------------- */
 
 static void release_column_schema(struct ArrowSchema *schema) {
+  if (schema->dictionary && schema->dictionary->release) schema->dictionary->release(schema->dictionary);
+  free(schema->dictionary);
   free((void *)schema->format);
   free((void *)schema->name);
   schema->release = NULL;
@@ -293,6 +395,8 @@ static void release_schema(struct ArrowSchema *schema) {
 }
 
 static void release_column(struct ArrowArray *array) {
+  if (array->dictionary && array->dictionary->release) array->dictionary->release(array->dictionary);
+  free(array->dictionary);
   for (int64_t at = 0; at < array->n_buffers; at++) free((void *)array->buffers[at]);
   free(array->buffers);
   array->release = NULL;
@@ -311,7 +415,13 @@ static void release_array(struct ArrowArray *array) {
 
 static bool make_column_schema(const column *c, struct ArrowSchema *schema) {
   *schema = (struct ArrowSchema){
-      .format = strdup(c->format), .name = strdup(c->name), .flags = ARROW_FLAG_NULLABLE, .release = release_column_schema};
+      .format = strdup(c->texts ? "i" : c->format), .name = strdup(c->name), .flags = ARROW_FLAG_NULLABLE, .release = release_column_schema};
+  if (c->texts) {
+    schema->dictionary = calloc(1, sizeof *schema->dictionary);
+    if (!schema->dictionary) return false;
+    *schema->dictionary = (struct ArrowSchema){.format = strdup(c->format), .name = strdup(""), .release = release_column_schema};
+    if (!schema->dictionary->format || !schema->dictionary->name) return false;
+  }
   return schema->format && schema->name;
 }
 
@@ -330,22 +440,32 @@ static bool make_schema(const batch *b, struct ArrowSchema *schema) {
   return true;
 }
 
+/* Room for a column's buffers and, where it has one, its dictionary. */
+static struct ArrowArray *make_column(const column *c, int64_t rows) {
+  struct ArrowArray *array = calloc(1, sizeof *array);
+  if (!array) return NULL;
+  array->release = release_column;
+  array->length = rows;
+  array->buffers = calloc(3, sizeof *array->buffers);
+  if (c->texts) {
+    column texts = *c;
+    texts.texts = NULL;
+    array->dictionary = make_column(&texts, c->texts->count);
+  }
+  if (array->buffers && (array->dictionary || !c->texts)) return array;
+  release_column(array);
+  free(array);
+  return NULL;
+}
+
 static bool make_array(const batch *b, struct ArrowArray *array) {
   *array = (struct ArrowArray){.length = b->rows, .n_buffers = 1, .release = release_array};
   array->buffers = calloc(1, sizeof *array->buffers);
   array->children = calloc((size_t)b->count + 1, sizeof *array->children);
   if (!array->buffers || !array->children) return false;
   for (; array->n_children < b->count; array->n_children++) {
-    struct ArrowArray *child = array->children[array->n_children] = calloc(1, sizeof *child);
-    if (!child) return false;
-    child->buffers = calloc(3, sizeof *child->buffers);
-    if (!child->buffers) {
-      free(child);
-      array->children[array->n_children] = NULL;
-      return false;
-    }
-    child->release = release_column;
-    child->length = b->rows;
+    array->children[array->n_children] = make_column(&b->columns[array->n_children], b->rows);
+    if (!array->children[array->n_children]) return false;
   }
   return true;
 }
@@ -362,11 +482,16 @@ int export_batch(batch *b, struct ArrowSchema *schema, struct ArrowArray *array)
     struct ArrowArray *child = array->children[at];
     child->null_count = c->nulls;
     child->buffers[0] = c->valid;
+    if (c->texts) {
+      child->buffers[1] = c->codes;
+      child->n_buffers = 2;
+      child = child->dictionary;
+    }
     child->buffers[1] = c->width < 0 ? (void *)c->offsets : c->data;
     child->n_buffers = 2;
     if (c->width < 0) child->buffers[child->n_buffers++] = c->data;
     c->data = c->valid = NULL;
-    c->offsets = NULL;
+    c->offsets = c->codes = NULL;
   }
   clear_batch(b);
   return 0;

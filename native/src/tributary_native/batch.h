@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <mysql.h>
-
 #include "arrow.h"
+#include "dictionary.h"
+#include "wire.h"
 
 typedef enum {
   KIND_BOOL,
@@ -43,10 +43,16 @@ typedef struct {
   int width;            /* bytes of a fixed-width value; 0: bits (bool), -1: text or bytes behind offsets */
   int precision, scale; /* of a decimal */
   const char *name, *format;
+  bool repeats;      /* of text: keep it as a dictionary while its values are few and short */
+  size_t usual_size; /* of the batch before */
+  wire wire;         /* how its values come */
+  unsigned digits;   /* of a second's fraction, where they come as times */
   /* of this batch */
   uint8_t *data;
   size_t size, room; /* bytes behind offsets */
   int32_t *offsets;
+  dictionary *texts; /* where the rows are `codes`, and data and offsets hold each text once */
+  int32_t *codes;
   uint8_t *valid; /* a bit per row; missing while there is no NULL */
   int64_t nulls, invalid;
   int64_t sample_row;
@@ -58,14 +64,17 @@ typedef struct {
   int count, key_count;
   column *columns;
   int *keys; /* positions of the key columns, for samples */
+  int64_t usual_rows; /* of the batch before */
   int64_t rows, room;
   size_t bytes;
 } batch;
 
 typedef enum { FETCH_MORE, FETCH_END, FETCH_SERVER_ERROR, FETCH_NO_MEMORY, FETCH_TOO_LARGE } fetch_status;
 
+struct rows;
+
 /* Reads rows into the empty batch until it has `max_rows`, or at least `max_bytes`, or the result ends. */
-fetch_status fetch_batch(MYSQL *mysql, MYSQL_RES *result, batch *batch, int64_t max_rows, size_t max_bytes);
+fetch_status fetch_batch(struct rows *rows, batch *batch, int64_t max_rows, size_t max_bytes);
 
 /* Moves the columns out; the batch is empty afterwards. Returns 0, or -1 without memory (nothing is moved then). */
 int export_batch(batch *batch, struct ArrowSchema *schema, struct ArrowArray *array);

@@ -1,7 +1,5 @@
 #include "text.h"
 
-#include <string.h>
-
 /* https://dev.mysql.com/doc/refman/8.4/en/charset-we-sets.html */
 static const uint16_t CP1252[32] = {
     0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x008D, 0x017D, 0x008F,
@@ -42,8 +40,6 @@ static inline size_t character(const uint8_t *text, size_t length) {
     if (text[at] < 0x80 || text[at] > 0xBF) return 0;
   return size;
 }
-
-bool is_ascii(const uint8_t *text, size_t length) { return ascii_run(text, length) == length; }
 
 bool is_utf8(const uint8_t *text, size_t length) {
   for (size_t at = 0;;) {

@@ -24,16 +24,40 @@ bool parse_integer(const char *text, size_t length, int64_t low, int64_t high, i
   return *value >= low && *value <= high;
 }
 
+static const uint64_t POWER[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
+                                 100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
+                                 10000000000000000, 100000000000000000, 1000000000000000000};
+
+/* Digits up to `end`, added to `size`; false at anything else. */
+static inline bool add_digits(const char *at, const char *end, uint64_t *size) {
+  bool digits = true;
+  for (; at < end; at++) {
+    digits &= is_digit(*at);
+    *size = *size * 10 + (uint64_t)(*at - '0');
+  }
+  return digits;
+}
+
+/* What servers send: all digits of the scale behind the point, and here at most 18 digits in all, so that 64 bits hold them. */
+static inline bool parse_short_decimal(const char *text, size_t length, int precision, int scale, int128 *value) {
+  const bool negative = length > 0 && text[0] == '-';
+  const char *at = text + negative, *end = text + length;
+  const char *point = scale ? end - scale - 1 : end;
+  uint64_t size = 0;
+  if (precision > 18 || end - at > 18 + (scale != 0) || point <= at || (scale && *point != '.')) return false;
+  if (!add_digits(at, point, &size) || (scale && !add_digits(point + 1, end, &size)) || size >= POWER[precision]) return false;
+  *value = negative ? -(int128)size : (int128)size;
+  return true;
+}
+
 bool parse_decimal(const char *text, size_t length, int precision, int scale, int128 *value) {
+  if (parse_short_decimal(text, length, precision, scale, value)) return true;
   const bool negative = length > 0 && text[0] == '-';
   const char *at = text + negative, *end = text + length;
   unsigned __int128 size = 0;
   uint64_t part = 0;
   int digits = 0, in_part = 0, fraction = 0;
   bool point = false, any = false;
-  static const uint64_t POWER[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
-                                   100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
-                                   10000000000000000, 100000000000000000, 1000000000000000000};
   for (; at < end; at++) {
     if (*at == '.' && !point) {
       point = true;
@@ -129,16 +153,19 @@ static inline int32_t days_from_civil(int year, int month, int day) {
   return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-bool parse_date(const char *text, size_t length, int32_t *days) {
+bool days_of(int year, int month, int day, int32_t *days) {
   static const uint8_t LAST[] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  if (length != 10 || text[4] != '-' || text[7] != '-') return false;
-  const int year = number(text, 4), month = number(text + 5, 2), day = number(text + 8, 2);
   /* The year 0 exists in MySQL and in Arrow, but neither in Spark, nor in Delta's protocol, nor in Python. */
-  if (year < 1 || month < 1 || month > 12 || day < 1) return false;
+  if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1) return false;
   const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
   if (day > LAST[month] + (month == 2 && leap)) return false;
   *days = days_from_civil(year, month, day);
   return true;
+}
+
+bool parse_date(const char *text, size_t length, int32_t *days) {
+  if (length != 10 || text[4] != '-' || text[7] != '-') return false;
+  return days_of(number(text, 4), number(text + 5, 2), number(text + 8, 2), days);
 }
 
 /* "", or a point and one to six digits. */

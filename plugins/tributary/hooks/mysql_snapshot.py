@@ -25,6 +25,8 @@ from tributary.hooks.read_ahead import read_ahead
 READ_AHEAD_BYTES = 64 << 20
 # A function's result is longer than max_allowed_packet; the server then sends NULL.
 _CUT_VALUE = "1301"
+# Decoders of text.
+_TEXTS = frozenset({"utf8", "latin1", "converted"})
 # Of the statement before it.
 _FOUND_ROWS = "SELECT FOUND_ROWS() AS n"
 
@@ -109,7 +111,9 @@ class Snapshot:
             now = tuple(known.get(name, SourceColumn(name=name, type="of unknown type", nullable=True)) for name in names)
         return altered(planned.columns, now) if fingerprint(now) != planned.fingerprint else ""
 
-    def stream(self, query: Query, schema: pa.Schema, batch_rows: int, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:
+    def stream(
+        self, query: Query, schema: pa.Schema, batch_rows: int, tally: Tally | None = None, *, dictionaries: bool = False
+    ) -> Iterator[pa.RecordBatch]:
         """The rows, as they are, in batches of at most `batch_rows` rows and about 16 MiB; a larger value makes a larger batch.
 
         A thread of its own reads ahead. Memory is one batch that is being read, and 64 MiB of batches that wait or are in use; or of
@@ -117,6 +121,8 @@ class Snapshot:
 
         :param schema: `source_schema(query.columns, query.policies)`.
         :param tally: gets the checksums and the counts of invalid values of every batch that was given.
+        :param dictionaries: a batch may hold text as Arrow dictionaries, of columns that are stored as they are read and whose values are
+            few and short.
         :raises InexactValueError: at a value that Arrow cannot hold exactly, unless the contract's `on_invalid` says what becomes of it;
             no batch with it is yielded.
         :raises SourceUnavailable: where the server ends the result early; what came before is then not the whole.
@@ -125,7 +131,12 @@ class Snapshot:
         names = [column.name for column in query.columns]
         keys = [names.index(name) for name in query.table.primary_key if name in names and name not in query.masked]
         reading = self._session.stream(
-            query.select_sql, query.values, _decoders(query), batch_rows=batch_rows, keys=keys, doing=f"read {query.table.name}"
+            query.select_sql,
+            query.values,
+            _decoders(query, dictionaries=dictionaries),
+            batch_rows=batch_rows,
+            keys=keys,
+            doing=f"read {query.table.name}",
         )
         with reading as stream:
             ahead = read_ahead(stream, size=lambda batch: batch.nbytes, max_bytes=READ_AHEAD_BYTES, cancel=self._session.cancel)
@@ -134,7 +145,9 @@ class Snapshot:
                     _refuse_inexact(batch, query)
                     if tally is not None:
                         tally.add(dict(zip(names, batch.checksums, strict=True)), batch.invalid)
-                    yield pa.RecordBatch.from_arrays(pa.record_batch(batch).columns, schema=schema)
+                    columns = pa.record_batch(batch).columns
+                    fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]
+                    yield pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
             if stream.warnings:
                 # Asking for them replaces the count.
                 self._refuse_cut(query)
@@ -207,14 +220,15 @@ def _mysql_binlog(session: Session) -> tuple[str | None, int | None]:
     return None, None
 
 
-def _decoders(query: Query) -> list[Column]:
+def _decoders(query: Query, *, dictionaries: bool) -> list[Column]:
     columns = []
     for column in query.columns:
         policy = query.policies.get(column.name)
         kind = lake_type(column, policy)
         precision, scale = kind.digits
         on_invalid = policy.on_invalid if policy else "fail"
-        columns.append(Column(column.name, kind.decoder, precision=precision, scale=scale, on_invalid=on_invalid))
+        repeats = dictionaries and kind.decoder in _TEXTS and column.name not in query.masked
+        columns.append(Column(column.name, kind.decoder, precision=precision, scale=scale, on_invalid=on_invalid, repeats=repeats))
     return columns
 
 

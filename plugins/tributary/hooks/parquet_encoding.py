@@ -46,9 +46,11 @@ def encodings(schema: pa.Schema, first: pa.Table | None) -> dict[str, Any]:
 
 
 def _repeats(sample: pa.ChunkedArray) -> bool:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    return bool(pc.count_distinct(sample).as_py() <= max(1, DICTIONARY_SHARE * len(sample)))
+    distinct = len(sample.chunk(0).dictionary) if pa.types.is_dictionary(sample.type) else pc.count_distinct(sample).as_py()
+    return bool(distinct <= max(1, DICTIONARY_SHARE * len(sample)))
 
 
 def _is_integer(kind: pa.DataType) -> bool:

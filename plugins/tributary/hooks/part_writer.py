@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,6 @@ if TYPE_CHECKING:
     from pyarrow.fs import S3FileSystem
 
     from tributary.hooks.lake_errors import Place
-
-ROW_GROUP_ROWS = 262_144
-# Wide rows: 262,144 rows of 4 KB would be 1 GB. 64 MiB of Arrow data compress into a row group that readers still like.
-ROW_GROUP_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +27,13 @@ class WrittenPart:
     bounds: Mapping[str, Bounds] = field(default_factory=dict)  # least and greatest value of the columns that have statistics
 
 
-def write_parquet(
-    filesystem: S3FileSystem, place: Place, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, row_group_rows: int = ROW_GROUP_ROWS
-) -> WrittenPart:
-    """Write one object; memory is about one row group (`row_group_rows` rows, at most 64 MiB) and Arrow's upload buffers of 10 MiB.
+def write_parquet(filesystem: S3FileSystem, place: Place, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> WrittenPart:
+    """Write one object; memory is about one row group (262,144 rows, at most 64 MiB) and Arrow's upload buffers of 10 MiB.
 
     A failure of `batches` or of the store leaves either nothing or an object without a Parquet footer, which no reader opens. It is
     garbage as every object is that no manifest or commit names; nobody has to remove it for correctness.
 
+    :param schema: of the rows and of the object. Columns of text may come as dictionaries, in some batches or in all.
     :raises LakeError: the store refuses.
     :raises LakeUnavailable: the store does not answer.
     """
@@ -46,28 +42,32 @@ def write_parquet(
     from tributary.hooks.lake_errors import lake_errors
     from tributary.hooks.parquet_encoding import encodings
     from tributary.hooks.part_stats import column_bounds
+    from tributary.hooks.row_groups import ROW_GROUP_ROWS, conform, row_groups
 
     rows = 0
     footers: list[pq.FileMetaData] = []
     nulls = dict.fromkeys(schema.names, 0)
-    groups = row_groups(schema, batches, row_group_rows)
+    groups = row_groups(schema, batches, ROW_GROUP_ROWS)
     # Before the object is begun: the first rows say how to encode it.
     group = next(groups, None)
+    encoding = encodings(schema, group)
+    given = _as_given(schema, group, encoding["use_dictionary"])
     with lake_errors("write", place):
         sink = filesystem.open_output_stream(f"{place.bucket}/{place.key}")
-        writer = pq.ParquetWriter(sink, schema, compression="zstd", metadata_collector=footers, **encodings(schema, group))
+        writer = pq.ParquetWriter(sink, given, compression="zstd", metadata_collector=footers, store_schema=False, **encoding)
     try:
         while group is not None:
             rows += group.num_rows
             nulls = {name: nulls[name] + group.column(name).null_count for name in schema.names}
             with lake_errors("write", place):
-                writer.write_table(group, row_group_size=2 * row_group_rows)
+                writer.write_table(conform(group, given), row_group_size=2 * ROW_GROUP_ROWS)
             group = None  # before the next one is collected: two of them would be twice the memory
             group = next(groups, None)
         with lake_errors("write", place):
             # Makes the bytes, and so the ETag, of every attempt its own: a conditional replace must not take one attempt for another
             # that had the same rows.
-            writer.add_key_value_metadata({"tributary.key": place.key})
+            # The writer's own note of the types would have readers make dictionaries of what came as such.
+            writer.add_key_value_metadata({"tributary.key": place.key, "ARROW:schema": b64encode(schema.serialize())})
             writer.close()
             size_bytes = sink.tell()
     finally:
@@ -78,21 +78,11 @@ def write_parquet(
     return WrittenPart(rows, size_bytes, nulls, bounds=column_bounds(footers[0]))
 
 
-def row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Collect batches until they make a row group of `rows` rows or 64 MiB. Holds nothing of a group that was given."""
+def _as_given(schema: pa.Schema, first: pa.Table | None, repeated: Collection[str]) -> pa.Schema:
+    """The schema with the type that the first rows have, where that is a dictionary that is worth writing as one."""
     import pyarrow as pa
 
-    group: list[pa.RecordBatch] = []
-    held_rows = held_bytes = 0
-    for batch in batches:
-        if batch.num_rows:
-            group.append(batch)
-            held_rows += batch.num_rows
-            held_bytes += batch.nbytes
-        del batch
-        if held_rows >= rows or held_bytes >= ROW_GROUP_BYTES:
-            full, group, held_rows, held_bytes = group, [], 0, 0
-            yield pa.Table.from_batches(full, schema)
-            del full
-    if group:
-        yield pa.Table.from_batches(group, schema)
+    if first is None:
+        return schema
+    kinds = {name: first.schema.field(name).type for name in repeated}
+    return pa.schema([field.with_type(kinds.get(field.name, field.type)) for field in schema])

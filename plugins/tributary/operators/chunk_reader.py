@@ -73,7 +73,8 @@ class ChunkReader:
 
         snapshot.refuse_altered(query)
         started = time.monotonic()
-        batches = masked(snapshot.stream(query, source_schema(query.columns, query.policies), plan.contract.extract.batch_rows, tally))
+        schema = source_schema(query.columns, query.policies)
+        batches = masked(snapshot.stream(query, schema, plan.contract.extract.batch_rows, tally, dictionaries=True))
         key = part_key(plan, chunk, self.attempt)
         written = self.lake.write_part(key, lake_schema(plan.table.columns, plan.contract.columns), batches)
         read_at = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -65,7 +66,9 @@ def test_a_reader_that_changes_a_value_is_seen(ours: Ours, monkeypatch: pytest.M
     """Negative control: one number one too large, one text without its last character, one NULL that is none, and checksums to match."""
     whole = Snapshot.stream
 
-    def broken(self: Snapshot, query: Query, schema: pa.Schema, batch_rows: int, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:
+    def broken(
+        self: Snapshot, query: Query, schema: pa.Schema, batch_rows: int, tally: Tally | None = None, **_: Any
+    ) -> Iterator[pa.RecordBatch]:
         for batch in whole(self, query, schema, batch_rows):
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             if "integers_17" in columns:

@@ -38,11 +38,11 @@ def results() -> Results:
 
 def test_the_page_has_every_contestant_and_names_losses(results: Results) -> None:
     text = page(results)
-    assert "| floor | 2.00 | 1.00 | 0.67 | 3,000,000 | 500.0 |" in text
-    assert "| Tributary | 3.00 | 1.50 | 1.00 |" in text
-    assert "| SqlToS3Operator | 5.00 | 2.50 | 1.67 |" in text
+    assert "| floor | 2.00 | 1.00 | 0.50 | 3,000,000 | 500.0 |" in text
+    assert "| Tributary | 4.00 | 2.00 | 1.00 |" in text
+    assert "| SqlToS3Operator | 6.00 | 3.00 | 1.50 |" in text
     assert "| 4 DECIMAL columns came as DOUBLE |" in text
-    assert "| Tributary ÷ floor ≤ 1.3 | 1.50 | **missed** |" in text
+    assert "| Tributary ÷ floor ≤ 1.3 | 2.00 | **missed** |" in text
     assert "| blobs | 1.0 | 200 | 500 | 300 |" in text
 
 

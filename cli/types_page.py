@@ -21,7 +21,7 @@ _TYPES: list[tuple[str, str | None, str]] = [
     ("decimal(38,10)", None, "up to 38 digits as it is"),
     ("decimal(65,30)", None, "above 38 digits: the server's text, with every digit"),
     ("float", None, "bit for bit: plain text has six digits, the same value as DOUBLE all of them"),
-    ("double", None, "bit for bit: the nearest double of the shortest text that reads back"),
+    ("double", None, "bit for bit"),
     ("double(20,10)", None, "shown with ten decimals, which can be fewer than it has"),
     ("bit(63)", None, "BIT(1) to BIT(63)"),
     ("bit(64)", None, ""),

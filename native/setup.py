@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -23,27 +24,19 @@ def flags(what: str, library: str) -> list[str]:
 
 
 LIBRARY = client_library()
+# A value passes small functions of several files: as one unit they are compiled into one another (decision 0047).
+OPTIMIZATION = ["-O3", "-flto=auto"]
 
 setup(
     ext_modules=cythonize(
         [
             Extension(
                 "tributary_native._native",
-                [f"{SOURCES}/_native.pyx", *(f"{SOURCES}/{name}.c" for name in ("batch", "checksum", "rows", "text", "values", "wire"))],
-                depends=[
-                    f"{SOURCES}/{name}.h" for name in ("arrow", "batch", "checksum", "dictionary", "rows", "text", "tls", "values", "wire")
-                ],
+                [f"{SOURCES}/_native.pyx", *sorted(map(str, Path(SOURCES).glob("*.c")))],
+                depends=sorted(map(str, Path(SOURCES).glob("*.h"))),
                 include_dirs=[SOURCES],
-                extra_compile_args=[
-                    "-O3",
-                    "-flto=auto",
-                    "-fvisibility=hidden",
-                    "-std=gnu11",
-                    "-Wall",
-                    "-Wextra",
-                    *flags("--cflags", LIBRARY),
-                ],
-                extra_link_args=["-O3", "-flto=auto", *flags("--libs", LIBRARY)],
+                extra_compile_args=[*OPTIMIZATION, "-fvisibility=hidden", "-std=gnu11", "-Wall", "-Wextra", *flags("--cflags", LIBRARY)],
+                extra_link_args=[*OPTIMIZATION, *flags("--libs", LIBRARY)],
             )
         ],
         build_dir="build",

@@ -97,9 +97,9 @@ def judge(contestants: Mapping[str, Contestant], bars: Sequence[Bar] = BARS) -> 
 
 
 def _out_of_reach(contestants: Mapping[str, Contestant], bar: Bar) -> str:
-    """Said of a peer that is so near the floor that a reader without any work of its own would miss the bar."""
-    to_floor = ratio(contestants, bar.name, FLOOR)
-    if bar.at_most or to_floor is None or to_floor >= bar.limit:
+    """Said of a peer that is so near the lower floor that a reader without any work of its own would miss the bar."""
+    to_floor = max((found for floor in (FLOOR, FLOOR_AS_OURS) if (found := ratio(contestants, bar.name, floor))), default=bar.limit)
+    if bar.at_most or to_floor >= bar.limit:
         return ""
     return f"at {to_floor:.2f} × the floor, the floor itself misses it"
 

@@ -16,7 +16,7 @@ both on the same machine as itself; its own settings are those of its documentat
 one row by then, as it imports while it works) and stops when the object is complete. Rounds are interleaved, each beginning with another
 contestant; figures are medians. A peer gets {PEER_MINUTES} minutes of a table, and fewer rounds where they are over; the last column says
 so. The **floor** is a C loop that fetches the rows over one connection and throws them away; in its second row it asks as Tributary does,
-with a prepared statement (decision 0026) and for larger writes (0046): nothing is faster than that. **Tributary** is the extract
+with a prepared statement (decision 0047) and for larger writes (0046): nothing is faster than that. **Tributary** is the extract
 step with its hooks in a process of its own, from the plan on S3 to the manifest, on one connection, with the server's count of the rows;
 **Tributary, file** is the same reader of chunks with a local file in place of the store. **dlt, connectorx** is that backend as it comes,
 which takes the whole table into memory; **streamed** is its option `return_type: arrow_stream`. ConnectorX itself is streamed. The server's

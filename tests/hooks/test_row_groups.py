@@ -71,3 +71,17 @@ def test_row_groups_are_cut_by_the_bytes_of_the_values_themselves(monkeypatch: p
     sizes = [[group.num_rows for group in module.row_groups(SCHEMA, batches([kind] * 6, values), 10**6)] for kind in (CODED, PLAIN)]
     assert sizes[0] == sizes[1] == [2 * ROWS] * 3
     assert next(batches([CODED], values)).nbytes < ROWS * 100 / 2  # what the dictionary itself has
+
+
+@pytest.mark.parametrize(
+    ("batch", "says"),
+    [
+        (pa.record_batch({"id": pa.array([1], pa.int32()), "c": ["x"]}), "a column of int32 where int64 is wanted"),
+        (pa.record_batch({"id": [1], "c": pa.array([b"x"]).dictionary_encode()}), "where string is wanted"),
+        (pa.record_batch({"c": ["x"], "id": [1]}), "a batch of c, id where id, c are wanted"),
+    ],
+)
+def test_a_batch_of_another_schema_is_no_part_of_it(tmp_path: Path, batch: pa.RecordBatch, says: str) -> None:
+    """No value is cast on its way into an object."""
+    with pytest.raises((TypeError, ValueError), match=says):
+        write_parquet(LocalFileSystem(), Place(str(tmp_path), "p.parquet", "file"), SCHEMA, [batch])

@@ -130,13 +130,9 @@ class Snapshot:
         self._sent = None
         names = [column.name for column in query.columns]
         keys = [names.index(name) for name in query.table.primary_key if name in names and name not in query.masked]
+        decoders = _decoders(query, dictionaries=dictionaries)
         reading = self._session.stream(
-            query.select_sql,
-            query.values,
-            _decoders(query, dictionaries=dictionaries),
-            batch_rows=batch_rows,
-            keys=keys,
-            doing=f"read {query.table.name}",
+            query.select_sql, query.values, decoders, batch_rows=batch_rows, keys=keys, doing=f"read {query.table.name}"
         )
         with reading as stream:
             ahead = read_ahead(stream, size=lambda batch: batch.nbytes, max_bytes=READ_AHEAD_BYTES, cancel=self._session.cancel)
@@ -146,8 +142,7 @@ class Snapshot:
                     if tally is not None:
                         tally.add(dict(zip(names, batch.checksums, strict=True)), batch.invalid)
                     columns = pa.record_batch(batch).columns
-                    fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]
-                    yield pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+                    yield pa.RecordBatch.from_arrays(columns, schema=_with_dictionaries(schema, columns))
             if stream.warnings:
                 # Asking for them replaces the count.
                 self._refuse_cut(query)
@@ -218,6 +213,12 @@ def _mysql_binlog(session: Session) -> tuple[str | None, int | None]:
         if rows and rows[0]["File"]:
             return rows[0]["File"], int(rows[0]["Position"] or 0)
     return None, None
+
+
+def _with_dictionaries(schema: pa.Schema, columns: list[pa.Array]) -> pa.Schema:
+    """The schema, where the columns are as it says or dictionaries."""
+    kinds = (column.type if pa.types.is_dictionary(column.type) else field.type for field, column in zip(schema, columns, strict=True))
+    return pa.schema([field.with_type(kind) for field, kind in zip(schema, kinds, strict=True)])
 
 
 def _decoders(query: Query, *, dictionaries: bool) -> list[Column]:

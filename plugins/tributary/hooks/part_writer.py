@@ -64,9 +64,8 @@ def write_parquet(filesystem: S3FileSystem, place: Place, schema: pa.Schema, bat
             group = None  # before the next one is collected: two of them would be twice the memory
             group = next(groups, None)
         with lake_errors("write", place):
-            # Makes the bytes, and so the ETag, of every attempt its own: a conditional replace must not take one attempt for another
-            # that had the same rows.
-            # The writer's own note of the types would have readers make dictionaries of what came as such.
+            # The key makes the bytes, and so the ETag, of every attempt its own: a conditional replace must not take one attempt for
+            # another that had the same rows. The schema is what Arrow's readers go by: the writer's own would have them make dictionaries.
             writer.add_key_value_metadata({"tributary.key": place.key, "ARROW:schema": b64encode(schema.serialize())})
             writer.close()
             size_bytes = sink.tell()
@@ -79,10 +78,11 @@ def write_parquet(filesystem: S3FileSystem, place: Place, schema: pa.Schema, bat
 
 
 def _as_given(schema: pa.Schema, first: pa.Table | None, repeated: Collection[str]) -> pa.Schema:
-    """The schema with the type that the first rows have, where that is a dictionary that is worth writing as one."""
+    """The schema with the dictionaries that the first rows have, where those are worth writing as such."""
     import pyarrow as pa
 
     if first is None:
         return schema
-    kinds = {name: first.schema.field(name).type for name in repeated}
-    return pa.schema([field.with_type(kinds.get(field.name, field.type)) for field in schema])
+    given = {field.name: field.type for field in first.schema if field.name in repeated and pa.types.is_dictionary(field.type)}
+    fits = {name for name, kind in given.items() if kind.value_type == schema.field(name).type}
+    return pa.schema([field.with_type(given[field.name]) if field.name in fits else field for field in schema])

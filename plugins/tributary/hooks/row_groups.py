@@ -38,31 +38,39 @@ def row_groups(schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int) 
 
 
 def conform(group: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The same rows with each column of the type that the schema has for it: as a dictionary or value by value."""
+    """The same rows with each column as the schema has it: as a dictionary or value by value.
+
+    :raises TypeError: where a column is of another type.
+    """
     if group.schema.equals(schema):
         return group
     return pa.Table.from_arrays([_as(column, field.type) for column, field in zip(group.columns, schema, strict=True)], schema=schema)
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """The column, of which only the form may change: no value becomes another."""
     if column.type == kind:
         return column
-    return pc.dictionary_encode(column) if pa.types.is_dictionary(kind) else column.cast(kind)
+    if pa.types.is_dictionary(kind) and column.type == kind.value_type:
+        return pc.dictionary_encode(column)
+    if pa.types.is_dictionary(column.type) and column.type.value_type == kind:
+        return column.cast(kind)
+    raise TypeError(f"a column of {column.type} where {kind} is wanted")
 
 
 def _table(schema: pa.Schema, batches: list[pa.RecordBatch]) -> pa.Table:
-    columns, fields = [], []
-    for at, field in enumerate(schema):
-        chunks = [batch.column(at) for batch in batches]
-        coded = [pa.types.is_dictionary(chunk.type) for chunk in chunks]
-        if all(coded):
-            columns.append(pa.chunked_array(chunks).unify_dictionaries())
-        else:
-            columns.append(
-                pa.chunked_array([chunk.cast(field.type) if is_coded else chunk for chunk, is_coded in zip(chunks, coded, strict=True)])
-            )
-        fields.append(field.with_type(columns[-1].type))
+    for batch in batches:
+        if batch.schema.names != schema.names:
+            raise ValueError(f"a batch of {', '.join(batch.schema.names)} where {', '.join(schema.names)} are wanted")
+    columns = [_column([batch.column(at) for batch in batches], field.type) for at, field in enumerate(schema)]
+    fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _column(chunks: list[pa.Array], kind: pa.DataType) -> pa.ChunkedArray:
+    if all(pa.types.is_dictionary(chunk.type) for chunk in chunks):
+        return pa.chunked_array(chunks).unify_dictionaries()
+    return pa.chunked_array([chunk.cast(kind) if pa.types.is_dictionary(chunk.type) else chunk for chunk in chunks])
 
 
 def _size(batch: pa.RecordBatch) -> int:
